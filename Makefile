@@ -1,0 +1,48 @@
+# The two commands of the README are `make demo` and `make test`; each starts from nothing but Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench kafka clean
+
+help:
+	@echo "make demo     forecasts for three New York airports, through Kafka and Ray, scored against what happened"
+	@echo "make test     every check and every test"
+	@echo "make check    format, lint, types, architecture"
+	@echo "make bench    engine, stream, memory and start, beside their peers"
+	@echo "make kafka    fetch Apache Kafka 4 into .kafka/ (needs Java 17 and Maven)"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "foretell needs Python 3.11 to 3.13; this is %d.%d: make PYTHON=python3.11 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[parquet,dev]'
+	@touch $@
+
+demo: install
+	@$(BIN)/foretell demo
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_architecture.py
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check
+	$(BIN)/pytest
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+kafka:
+	sh scripts/fetch-kafka.sh .kafka
+
+clean:
+	rm -rf $(VENV) .bench-venvs .kafka build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,91 @@
+"""bundle.json: all that is needed to forecast, and nothing that runs."""
+
+from typing import Literal
+
+import msgspec
+
+from foretell.bundle.scaling import Scaling
+from foretell.rows.adapter import Adapter
+
+FORMAT = 1
+MANIFEST, MODEL, GOLDEN = "bundle.json", "model.onnx", "golden.npz"
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An input or a target.
+
+    Attributes:
+        name: as the model's maker called it.
+        unit: what the numbers are in, when it is known.
+        center, spread: mean and standard deviation in training, own units, when the scaler tells.
+        low, high: least and greatest value in training, own units, when the scaler tells.
+    """
+
+    name: str
+    unit: str | None = None
+    center: float | None = None
+    spread: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def bounds(self) -> tuple[float, float] | None:
+        """The range that the model has seen: low to high, or center ± 4 spreads; `None` when unknown."""
+        if self.low is not None and self.high is not None:
+            return self.low, self.high
+        if self.center is not None and self.spread is not None:
+            return self.center - 4 * self.spread, self.center + 4 * self.spread
+        return None
+
+
+class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An output of the network: its name in the graph, and its shape without the batch."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of the bundle: bytes, and SHA-256 in hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where it came from: the source's files by name, what wrote them, and what was taken for granted."""
+
+    files: dict[str, FileEntry]
+    made_by: str
+    notes: tuple[str, ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """See the module; a test stands behind each field.
+
+    Attributes:
+        version: 12 hexadecimal digits, derived from the content alone (not from `created` or `name`).
+        layout: what a window looks like to the network: (lookback, features), or channels first.
+        lookback, horizon: steps. step_s: seconds, `None` for sequence windows.
+        outputs: of the network; a forecast model's first holds horizon × targets numbers.
+        scaling: `inputs` and `targets`, each `None` where the network takes own units.
+        tolerance: of the golden sample, as a share of each output's range.
+    """
+
+    format: int
+    name: str
+    version: str
+    created: str
+    task: Literal["forecast", "features"]
+    inputs: tuple[Column, ...]
+    targets: tuple[Column, ...]
+    lookback: int
+    horizon: int
+    step_s: float | None
+    layout: Literal["time_first", "channels_first"]
+    outputs: tuple[Output, ...]
+    input_scaling: Scaling | None
+    target_scaling: Scaling | None
+    adapter: Adapter
+    tolerance: float
+    provenance: Provenance
+    files: dict[str, FileEntry]

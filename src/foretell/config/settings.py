@@ -1,0 +1,207 @@
+"""The settings of each part: one model a part, one tree for all of them.
+
+Names follow Kafka, Ray and ONNX Runtime where those have a word. Durations are given as `10s`, `5m`, `1h`,
+ISO 8601 or seconds, and held in seconds.
+"""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_TIMEDELTA = TypeAdapter(timedelta)
+
+
+def seconds(value: Any) -> Any:
+    """`"90s"`, `"1h30m"`, `"PT1H"`, `timedelta` or a number of seconds → seconds (float)."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lower()
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)", text)
+    if parts and "".join(n + u for n, u in parts) == re.sub(r"\s+", "", text):
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    try:
+        return _TIMEDELTA.validate_python(value).total_seconds()
+    except ValidationError:
+        raise ValueError(f"{value!r} is no duration; write 90s, 5m, 1h or 1d") from None
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+
+
+class Part(BaseModel):
+    """A part's settings: unknown names are errors, and nothing changes after start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def in_container() -> bool:
+    """True inside Docker or Kubernetes, where the defaults name the usual services."""
+    return Path("/.dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+class KafkaSettings(Part):
+    """How the broker is reached. Every other librdkafka property goes under `properties`."""
+
+    bootstrap_servers: str = Field(
+        default_factory=lambda: "kafka:9092" if in_container() else "localhost:9092",
+        description="host:port, comma separated (KAFKA_BOOTSTRAP_SERVERS)",
+    )
+    properties: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="librdkafka properties by their own names: security.protocol, sasl.*, ssl.*; never shown",
+    )
+    partitions: int = Field(default=4, ge=1, description="of topics that foretell creates")
+    replication_factor: int = Field(
+        default=-1, description="of topics that foretell creates; -1: broker's own"
+    )
+    create_topics: bool = Field(default=True, description="create topics that are missing")
+
+    @field_validator("properties", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                k: str(v).lower() if isinstance(v, bool) else v if isinstance(v, SecretStr) else str(v)
+                for k, v in value.items()
+            }
+        return value
+
+
+class RaySettings(Part):
+    """How the cluster is reached: an address of a node's cluster, a Ray client, or a Ray of our own."""
+
+    head_address: str | None = Field(
+        default_factory=lambda: "ray-head:6379" if in_container() else None,
+        description="GCS address of the head (RAY_HEAD_ADDRESS); unset on a laptop: a local Ray is started",
+    )
+    client_url: str | None = Field(default=None, description="ray://host:10001 (RAY_CLIENT_URL)")
+    num_cpus: int | None = Field(default=None, ge=1, description="of a local Ray")
+
+
+class EngineSettings(Part):
+    """How the network is evaluated."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: cuda when it is there")
+    threads: int = Field(default=1, ge=1, description="one is fastest for models of this size")
+    chunk: int | None = Field(default=None, ge=1, description="windows a call; unset: measured at start")
+    gpu_memory_bytes: int | None = Field(
+        default=None, ge=1, description="unset: the share given by gpu_fraction"
+    )
+    tf32: bool = Field(default=True, description="TensorFloat-32 on GPUs that have it")
+    cudnn_search: Literal["default", "heuristic", "exhaustive"] = "heuristic"
+
+
+class RowSettings(Part):
+    """Where a row keeps its series, its event time and its features. Dotted paths reach into objects."""
+
+    series: str | None = Field(default="station", description="field of the series; null: the record's key")
+    timestamp: str | None = Field(
+        default="timestamp", description="field of the event time; null: the record's"
+    )
+    time_format: Literal["iso8601", "epoch_s", "epoch_ms", "epoch_us"] = Field(
+        default="iso8601", description="iso8601 also reads `YYYY-MM-DD HH:MM:SS`"
+    )
+    time_zone: str = Field(default="UTC", description="of times that carry no offset")
+    adapter: Path | None = Field(default=None, description="adapter.yaml; unset: the bundle's own")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value!r} is no IANA time zone; write UTC or America/New_York") from None
+        return value
+
+
+class WindowSettings(Part):
+    """How rows become windows (docs: windows). Lookback and step come from the bundle."""
+
+    every: Duration | None = Field(default=None, description="spacing of rows; unset: the model's step")
+    gap: Literal["hold", "interpolate", "break"] = "break"
+    max_gap: Duration | None = Field(
+        default=None, description="longest time that may be filled; unset: 3 steps"
+    )
+    warm_up: Literal["wait", "repeat"] = "wait"
+    same_time: Literal["replace", "keep"] = "replace"
+    late: Literal["fill", "revise"] = "fill"
+    future_tolerance: Duration = 3600.0
+    out_of_range: Literal["warn", "reject"] = "warn"
+
+
+class StreamSettings(Part):
+    """The stream door."""
+
+    input_topic: str = "weather-features"
+    output_topic: str = "weather-predictions"
+    group: str = "ray-ml-inference"
+    num_actors: int = Field(default=4, ge=1)
+    gpu: bool = Field(default=True, description="--no-gpu turns it off")
+    gpu_fraction: float = Field(default=0.25, gt=0, le=1, description="of a GPU, for each actor")
+    horizon: int | None = Field(
+        default=None, ge=1, description="steps (HORIZON_HOURS); unset: the model's own"
+    )
+    start: Literal["earliest", "latest"] = Field(default="earliest", description="where a new group begins")
+    wait: Duration = Field(default=60.0, description="for Ray, Kafka and topics, at start")
+    until_end: bool = Field(default=False, description="forecast what the topic holds now, then exit 0")
+    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    repartition: bool = Field(default=False, description="send rows through a topic keyed by series first")
+    rebuild: bool = Field(default=False, description="read windows anew from the input, not the changelog")
+    block_rows: int = Field(default=4000, ge=1, description="most rows a transaction")
+    stall: Duration = Field(default=60.0, description="replace a worker that commits nothing for this long")
+    port: int = Field(default=8079, ge=0, le=65535, description="of /healthz and /metrics; 0: a free one")
+    host: str = Field(default="127.0.0.1", description="address of /healthz and /metrics")
+    forecast: dict[str, Any] | None = Field(default=None, description="template of a forecast message")
+
+
+class ModelSettings(Part):
+    """Which model, and where models lie."""
+
+    storage_path: Path = Field(
+        default_factory=lambda: Path("/app/models") if in_container() else Path("models"),
+        description="folder of models (MODEL_STORAGE_PATH)",
+    )
+    name: str | None = Field(default=None, description="--model-name: a folder under the storage path")
+    bundle: Path | None = Field(default=None, description="--bundle: a bundle's own path")
+
+
+class LogSettings(Part):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="LOG_LEVEL")
+    format: Literal["auto", "human", "json"] = Field(default="auto", description="auto: human on a terminal")
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return {"WARN": "WARNING"}.get(value.upper(), value.upper()) if isinstance(value, str) else value
+
+
+class Settings(Part):
+    """All of them."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    ray: RaySettings = Field(default_factory=RaySettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    rows: RowSettings = Field(default_factory=RowSettings)
+    windows: WindowSettings = Field(default_factory=WindowSettings)
+    stream: StreamSettings = Field(default_factory=StreamSettings)
+    log: LogSettings = Field(default_factory=LogSettings)

@@ -1,0 +1,1 @@
+"""Engines evaluate a network on blocks of windows."""

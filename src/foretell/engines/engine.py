@@ -1,0 +1,50 @@
+"""What an engine is: blocks in, blocks out, one thread, no state between calls."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What came of a block of n windows.
+
+    Attributes:
+        outputs: by the network's names, each (n, …) float32; NaN in the rows of refused windows.
+        refused: (n,) bool, windows that held NaN or infinities, or whose answer did.
+    """
+
+    outputs: dict[str, NDArray[np.float32]]
+    refused: NDArray[np.bool_]
+
+
+class Engine(Protocol):
+    """Evaluates a network. `tests/engines/conformance.py` holds every engine to the same words.
+
+    Attributes:
+        name: `onnxruntime`; `device`: `cpu` or `cuda:0`.
+        input_shape: (lookback, features), or (features, lookback) where the network wants channels first.
+        output_shapes: by name, without the batch.
+        chunk: windows a call that run fastest.
+    """
+
+    name: str
+    device: str
+    input_shape: tuple[int, int]
+    output_shapes: dict[str, tuple[int, ...]]
+    chunk: int
+
+    def run(self, windows: NDArray[np.float32]) -> Evaluated:
+        """(n, *input_shape) float32, scaled units → `Evaluated`; n of any size, also 0.
+
+        Raises:
+            ShapeError: names the shape that came and the one that is wanted.
+            EngineError: the runtime failed; nothing of the block was evaluated.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back the device's memory."""
+        ...

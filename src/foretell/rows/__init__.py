@@ -1,0 +1,1 @@
+"""Rows: from bytes and tables to series, event times and features."""
