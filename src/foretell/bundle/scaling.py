@@ -23,12 +23,13 @@ class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def apply(self, own: NDArray[np.float64]) -> NDArray[np.float64]:
         """(…, columns) own units → (…, columns) scaled units, float64."""
-        scaled = (own - np.asarray(self.center)) / np.asarray(self.scale)
-        return np.clip(scaled, *self.clip) if self.clip else scaled
+        scaled: NDArray[np.float64] = (own - np.asarray(self.center)) / np.asarray(self.scale)
+        return scaled.clip(*self.clip) if self.clip else scaled
 
     def invert(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         """(…, columns) scaled units → (…, columns) own units, float64."""
-        return np.asarray(scaled, np.float64) * np.asarray(self.scale) + np.asarray(self.center)
+        own: NDArray[np.float64] = np.asarray(scaled, np.float64) * np.asarray(self.scale)
+        return own + np.asarray(self.center)
 
     def columns(self, indices: Sequence[int]) -> "Scaling":
         """The same scaling for some columns."""

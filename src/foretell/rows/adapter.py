@@ -8,7 +8,9 @@ name, in the model's unit):
       wind_speed:  {field: wind_speed_mean, unit: km/h, model_unit: mph, default: 0.0}
       dewpoint:
         derive: dew_point
-        of: {temperature: {field: temperature_mean, unit: degC}, humidity: {field: humidity_mean, unit: percent}}
+        of:
+          temperature: {field: temperature_mean, unit: degC}
+          humidity: {field: humidity_mean, unit: percent}
         model_unit: degF
 
 The declaration is kept in bundle.json; `rows/compile.py` turns it into array code.
