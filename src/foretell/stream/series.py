@@ -1,0 +1,68 @@
+"""Which id each series has in the window arrays; a series belongs to a partition."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.windows import Windows
+
+
+class SeriesTable:
+    """Names to ids of a `Windows`, a dict a partition, so that a partition can be let go by itself.
+
+    The same name in two partitions is two series: what it forecasts must not depend
+    on which worker owns what.
+    """
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._ids: dict[int, dict[str, int]] = {}
+        self._names: list[str] = []
+
+    def ids(self, names: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.intp]:
+        """(n,) ids of n names; names that were not seen before get new, empty series."""
+        found = np.empty(len(names), np.intp)
+        for partition in np.unique(partitions).tolist():
+            rows = np.flatnonzero(partitions == partition)
+            here = [names[i] for i in rows.tolist()] if len(rows) < len(names) else names
+            found[rows] = self._in_partition(partition, here)
+        return found
+
+    def names(self, ids: NDArray[np.intp]) -> list[str]:
+        """Names of ids."""
+        return [self._names[i] for i in ids.tolist()]
+
+    def of_partition(self, partition: int) -> dict[str, int]:
+        """Names to ids, of one partition."""
+        return self._ids.get(partition, {})
+
+    def elsewhere(self, names: Sequence[str], partition: int) -> str | None:
+        """One of the names that another partition has as well, if any."""
+        others = [table for p, table in self._ids.items() if p != partition]
+        return next((name for name in names if any(name in table for table in others)), None)
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition's series."""
+        ids = np.fromiter(self._ids.pop(partition, {}).values(), np.intp)
+        if len(ids):
+            self._windows.drop(ids)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ids.values()))
+
+    def _in_partition(self, partition: int, names: Sequence[str]) -> list[int]:
+        table = self._ids.setdefault(partition, {})
+        try:
+            return [table[name] for name in names]
+        except KeyError:
+            self._add(table, [name for name in dict.fromkeys(names) if name not in table])
+            return [table[name] for name in names]
+
+    def _add(self, table: dict[str, int], names: list[str]) -> None:
+        ids = self._windows.add(len(names)).tolist()
+        if ids and (missing := max(ids) + 1 - len(self._names)) > 0:
+            self._names.extend([""] * missing)
+        for name, i in zip(names, ids, strict=True):
+            table[name] = i
+            self._names[i] = name
