@@ -1,0 +1,1 @@
+"""What foretell tells of itself: logs, figures, health."""
