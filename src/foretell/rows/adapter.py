@@ -13,7 +13,7 @@ name, in the model's unit):
           humidity: {field: humidity_mean, unit: percent}
         model_unit: degF
 
-The declaration is kept in bundle.json; `rows/compile.py` turns it into array code.
+The declaration is kept in bundle.json; `rows/features.py` turns it into array code.
 """
 
 import msgspec
@@ -25,7 +25,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     Attributes:
         field: dotted path.
         unit: what the row carries; `None` when it needs no conversion.
-        default: stands in where the field is missing or null; `None`: the row is refused.
+        default: stands in where the field is missing or null, in `unit`; `None`: the row is refused.
     """
 
     field: str

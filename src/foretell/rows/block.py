@@ -19,6 +19,7 @@ class RowBlock:
         values: (n, features) float64, own units of the model's features, in the manifest's order.
         reason: (n,) uint8, a `Reason` each.
         message: what was wrong, by the row's index; only bad rows have one.
+        extras: n values by dotted path, of the fields that the output repeats; None where a field is missing.
     """
 
     series: Sequence[str | None]
@@ -26,6 +27,7 @@ class RowBlock:
     values: NDArray[np.float64]
     reason: NDArray[np.uint8]
     message: dict[int, str] = field(default_factory=dict)
+    extras: dict[str, list[object]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.reason)
