@@ -1,14 +1,22 @@
 """What every test can count on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
+from foretell.bundle.golden import Golden
+from foretell.bundle.manifest import Column, Meaning, Output, Provenance
+from foretell.bundle.scaling import Scaling
+from foretell.bundle.write import write_bundle
 from foretell.demo.apache_kafka import ApacheKafka, find_kafka
 from foretell.demo.mock_broker import MockBroker
+from foretell.rows.adapter import Adapter
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -81,3 +89,84 @@ def local_ray() -> Iterator[None]:
     ray.init(num_cpus=4, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     yield
     ray.shutdown()
+
+
+def lstm_network(lookback: int, features: int, outputs: int, hidden: int, seed: int) -> tuple[bytes, Golden]:
+    """LSTM → Dense with random weights as ONNX, and its answers to random windows as NumPy computes them."""
+    rng = np.random.default_rng(seed)
+
+    def weights(*shape: int) -> NDArray[np.float32]:
+        return rng.normal(0.0, 0.4, shape).astype(np.float32)
+
+    w, r, b = weights(1, 4 * hidden, features), weights(1, 4 * hidden, hidden), weights(1, 8 * hidden)
+    dense_w, dense_b = weights(hidden, outputs), weights(outputs)
+    nodes = [
+        helper.make_node("Transpose", ["windows"], ["steps"], perm=[1, 0, 2]),
+        helper.make_node("LSTM", ["steps", "w", "r", "b"], ["", "last"], hidden_size=hidden),
+        helper.make_node("Squeeze", ["last", "first_axis"], ["state"]),
+        helper.make_node("Gemm", ["state", "dense_w", "dense_b"], ["forecast"]),
+    ]
+    constants = {"w": w, "r": r, "b": b, "dense_w": dense_w, "dense_b": dense_b, "first_axis": np.array([0])}
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "lstm",
+        [value("windows", TensorProto.FLOAT, ["n", lookback, features])],
+        [value("forecast", TensorProto.FLOAT, ["n", outputs])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+    windows = rng.normal(size=(16, lookback, features)).astype(np.float32)
+    h = c = np.zeros((len(windows), hidden))
+    for step in range(lookback):
+        gates = windows[:, step] @ w[0].T + h @ r[0].T + b[0, : 4 * hidden] + b[0, 4 * hidden :]
+        i, o, f, g = np.split(gates, 4, axis=1)
+        c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+        h = np.tanh(c) / (1 + np.exp(-o))
+    return model.SerializeToString(), Golden(
+        windows, {"forecast": (h @ dense_w + dense_b).astype(np.float32)}
+    )
+
+
+def write_lstm_bundle(
+    folder: Path,
+    lookback: int = 7,
+    features: Sequence[str] = ("temperature", "wind_speed", "dewpoint"),
+    targets: Sequence[str] = ("temperature",),
+    horizon: int = 7,
+    step_s: float | None = 3600.0,
+    hidden: int = 8,
+    name: str = "weather",
+    seed: int = 0,
+    adapter: Adapter | None = None,
+) -> Path:
+    """A small LSTM bundle under `folder`; every column is scaled around 50 ± 20 and bounded by −30 to 130."""
+    columns = {n: Column(n, center=50.0, spread=20.0) for n in (*features, *targets)}
+    meaning = Meaning(
+        task="forecast",
+        inputs=tuple(columns[n] for n in features),
+        targets=tuple(columns[n] for n in targets),
+        lookback=lookback,
+        horizon=horizon,
+        step_s=step_s,
+        layout="time_first",
+        outputs=(Output("forecast", (horizon * len(targets),)),),
+        input_scaling=_standard(len(features)),
+        target_scaling=_standard(len(targets)),
+        adapter=adapter or Adapter(),
+        tolerance=1e-5,
+    )
+    model, golden = lstm_network(lookback, len(features), horizon * len(targets), hidden, seed)
+    provenance = Provenance(files={}, made_by="tests/conftest.py")
+    return write_bundle(folder / name, meaning, model, golden, name=name, provenance=provenance).path
+
+
+def _standard(columns: int) -> Scaling:
+    return Scaling("StandardScaler", (50.0,) * columns, (20.0,) * columns)
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Path]:
+    """`write_lstm_bundle`: writes the bundle and gives its folder."""
+    return write_lstm_bundle

@@ -1,0 +1,1 @@
+"""Bundles: folders that say all that is needed to forecast, and nothing that runs."""

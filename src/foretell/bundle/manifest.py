@@ -59,22 +59,17 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...] = ()
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """See the module; a test stands behind each field.
+class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the network's numbers mean; with the network itself it decides the version.
 
     Attributes:
-        version: 12 hexadecimal digits, derived from the content alone (not from `created` or `name`).
         layout: what a window looks like to the network: (lookback, features), or channels first.
         lookback, horizon: steps. step_s: seconds, `None` for sequence windows.
-        outputs: of the network; a forecast model's first holds horizon × targets numbers.
-        scaling: `inputs` and `targets`, each `None` where the network takes own units.
+        outputs: of the network; a forecast model's first holds horizon × targets numbers, step by step.
+        input_scaling, target_scaling: `None` where the network takes, or gives, own units.
         tolerance: of the golden sample, as a share of each output's range.
     """
 
-    format: int
-    name: str
-    version: str
-    created: str
     task: Literal["forecast", "features"]
     inputs: tuple[Column, ...]
     targets: tuple[Column, ...]
@@ -87,5 +82,27 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target_scaling: Scaling | None
     adapter: Adapter
     tolerance: float
-    provenance: Provenance
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """A window as the network reads it: (lookback, features), or (features, lookback)."""
+        time_first = self.lookback, len(self.inputs)
+        return time_first if self.layout == "time_first" else time_first[::-1]
+
+
+class Manifest(Meaning, frozen=True, forbid_unknown_fields=True):
+    """See the module; a test stands behind each field.
+
+    Attributes:
+        format: of this file; a newer one than `FORMAT` is refused.
+        version: 12 hexadecimal digits, derived from network and meaning (not from `created` or `name`).
+        created: ISO 8601, UTC.
+        files: of the folder, by plain name.
+    """
+
+    format: int
+    name: str
+    version: str
+    created: str
     files: dict[str, FileEntry]
+    provenance: Provenance

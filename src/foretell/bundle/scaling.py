@@ -29,7 +29,8 @@ class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def invert(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         """(…, columns) scaled units → (…, columns) own units, float64."""
         own: NDArray[np.float64] = np.asarray(scaled, np.float64) * np.asarray(self.scale)
-        return own + np.asarray(self.center)
+        own += np.asarray(self.center)
+        return own
 
     def columns(self, indices: Sequence[int]) -> "Scaling":
         """The same scaling for some columns."""

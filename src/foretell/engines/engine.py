@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.errors import ShapeError
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
@@ -21,7 +23,7 @@ class Evaluated:
 
 
 class Engine(Protocol):
-    """Evaluates a network. `tests/engines/conformance.py` holds every engine to the same words.
+    """Evaluates a network. `tests/engines/test_conformance.py` holds every engine to the same words.
 
     Attributes:
         name: `onnxruntime`; `device`: `cpu` or `cuda:0`.
@@ -48,3 +50,10 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back the device's memory."""
         ...
+
+
+def wanted_shape(windows: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The windows as contiguous float32, if they are (n, *shape). Raises `ShapeError`, which names both."""
+    if windows.ndim != 3 or windows.shape[1:] != shape:
+        raise ShapeError(f"windows of shape {windows.shape}; the network reads (n, {shape[0]}, {shape[1]})")
+    return np.ascontiguousarray(windows, np.float32)

@@ -1,0 +1,1 @@
+"""Forecasting: own units in, own units out, around an engine."""
