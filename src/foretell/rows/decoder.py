@@ -124,10 +124,10 @@ class RowDecoder:
         names = [_text(key) for key in keys] if path is None else columns[path]
         if set(map(type, names)) - {str}:
             names = [_name(name) for name in names]
-        for name in set(names):
-            if name is None or not 0 < len(name) <= LONGEST_SERIES:
-                for i in [i for i, other in enumerate(names) if other == name]:
-                    block.refuse(i, Reason.NO_SERIES, _no_series(path, name))
+        unusable = {name for name in set(names) if name is None or not 0 < len(name) <= LONGEST_SERIES}
+        if unusable:
+            for i in [i for i, name in enumerate(names) if name in unusable]:
+                block.refuse(i, Reason.NO_SERIES, _no_series(path, names[i]))
         return names
 
     def _event_times(
