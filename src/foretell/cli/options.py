@@ -22,3 +22,11 @@ class Start(StrEnum):
 
     EARLIEST = "earliest"
     LATEST = "latest"
+
+
+InputTopic = Annotated[
+    str | None, typer.Option("--input-topic", metavar="TOPIC", help="Rows are read from it.")
+]
+Group = Annotated[
+    str | None, typer.Option("--group", metavar="NAME", help="Consumer group, and prefix of internal topics.")
+]
