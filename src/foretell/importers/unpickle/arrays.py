@@ -2,15 +2,16 @@
 
 import math
 import re
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from foretell.errors import UnreadableFile
-from foretell.importers.unpickle.stand_ins import Array, ArrayShell, DtypeShell
+from foretell.importers.unpickle.stand_ins import Array, ArrayShell, DtypeShell, Order
 
 # Numbers, texts, dates, and objects (a list of values); no structures, no void.
 _CODE = re.compile(r"(\?|[biufc][1-8]|c16|f16|[SU]\d{1,6}|O8?|[mM]8)")
+_ORDERS: dict[str, Order] = {"<": "<", ">": ">", "|": "|", "=": "="}
 _MAX_DIMENSIONS = 8
 
 
@@ -81,6 +82,6 @@ def _bytes(raw: Any) -> bytes | None:
     return bytes(raw) if isinstance(raw, bytes | bytearray) else None
 
 
-def _order(value: Any) -> Literal["<", ">", "|", "="] | None:
+def _order(value: Any) -> Order | None:
     text = value.decode("latin1") if isinstance(value, bytes) else value
-    return text if text in ("<", ">", "|", "=") else None
+    return _ORDERS.get(text) if isinstance(text, str) else None

@@ -237,7 +237,7 @@ class _Machine:
             raise UnsafePickle("gives a state to something that has none")
 
     def _inline_array(self, wrapper: dict[str, Any]) -> ArrayShell:
-        """joblib writes an array's bytes right behind the object that describes it (`joblib.numpy_pickle`)."""
+        """joblib writes an array's bytes right behind the object that describes it."""
         dtype = wrapper.get("dtype")
         if wrapper.get("subclass") != Global("numpy", "ndarray") or not isinstance(dtype, DtypeShell):
             raise UnsafePickle("holds a joblib array that is no numpy.ndarray")

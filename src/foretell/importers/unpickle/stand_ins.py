@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Order = Literal["<", ">", "|", "="]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class DtypeShell:
     """A NumPy dtype on its way: the code comes first, the byte order with its state."""
 
     code: str
-    order: Literal["<", ">", "|", "="] = "="
+    order: Order = "="
 
     def dtype(self) -> "np.dtype[Any]":
         return np.dtype(self.code).newbyteorder(self.order)

@@ -1,0 +1,5 @@
+"""From typed layers to an ONNX graph: one lowering a layer, in one registry."""
+
+from foretell.importers.keras.lower.lowering import lower
+
+__all__ = ["lower"]
