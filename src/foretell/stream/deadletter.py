@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from confluent_kafka import Message
 
+from foretell.rows.block import RowBlock
 from foretell.rows.reasons import Reason
-from foretell.stream.messages import Headers
+from foretell.stream.messages import Headers, Incoming, Outgoing
 
 REASON, MESSAGE, ORIGIN = "foretell-error-reason", "foretell-error-message", "foretell-origin"
 TIMESTAMP, REDRIVEN = "foretell-origin-timestamp", "foretell-redriven-from"
@@ -45,6 +47,20 @@ def dead_letter_headers(
         ours.append((TIMESTAMP, str(timestamp_ms).encode()))
     replaced = {REASON, MESSAGE, ORIGIN, TIMESTAMP}
     return [(k, v) for k, v in original or () if k not in replaced] + ours
+
+
+def bury(out: Outgoing, block: Incoming, rows: RowBlock) -> None:
+    """Turn the bad rows of a block into dead letters, in its order."""
+    bad = np.flatnonzero(rows.reason)
+    for i in bad.tolist():
+        record, reason = block.messages[i], Reason(int(rows.reason[i]))
+        place = int(block.partition[i]), int(block.offset[i])
+        headers = dead_letter_headers(
+            reason, rows.message[i], block.topic, *place, record.headers(), record.timestamp()[1]
+        )
+        out.dead_letters.append((record.key(), record.value(), headers))
+    numbers, counts = np.unique(rows.reason[bad], return_counts=True)
+    out.dead = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 Headers = list[tuple[str, bytes]]
+Change = tuple[int, bytes, bytes | None]  # partition, key, value
 
 
 @dataclass(slots=True)
@@ -61,12 +62,29 @@ class Outgoing:
 
     Attributes:
         forecasts, dead_letters: (key, value, headers).
-        changes: (partition, key, value) of the changelog.
+        changes: records of the changelog.
+        rows: (key, value, headers, timestamp in ms) of rows that go on to the partition of their series.
         dead: dead letters by reason's number. duplicates: rows that said nothing new.
+        revisions: forecasts issued again. filled: slots of windows filled by policy.
     """
 
     forecasts: list[tuple[bytes, bytes, Headers]] = field(default_factory=list)
     dead_letters: list[tuple[bytes | None, bytes | None, Headers]] = field(default_factory=list)
-    changes: list[tuple[int, bytes, bytes | None]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    rows: list[tuple[bytes, bytes, Headers, int]] = field(default_factory=list)
     dead: dict[int, int] = field(default_factory=dict)
     duplicates: int = 0
+    revisions: int = 0
+    filled: int = 0
+
+    def add(self, other: "Outgoing") -> None:
+        """Take in what another block of the same turn became."""
+        self.forecasts += other.forecasts
+        self.dead_letters += other.dead_letters
+        self.changes += other.changes
+        self.rows += other.rows
+        self.duplicates += other.duplicates
+        self.revisions += other.revisions
+        self.filled += other.filled
+        for reason, count in other.dead.items():
+            self.dead[reason] = self.dead.get(reason, 0) + count

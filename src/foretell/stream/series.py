@@ -19,6 +19,7 @@ class SeriesTable:
         self._windows = windows
         self._ids: dict[int, dict[str, int]] = {}
         self._names: list[str] = []
+        self._partitions: list[int] = []
 
     def ids(self, names: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.intp]:
         """(n,) ids of n names; names that were not seen before get new, empty series."""
@@ -32,6 +33,10 @@ class SeriesTable:
     def names(self, ids: NDArray[np.intp]) -> list[str]:
         """Names of ids."""
         return [self._names[i] for i in ids.tolist()]
+
+    def partitions(self, ids: NDArray[np.intp]) -> list[int]:
+        """The partition of each id."""
+        return [self._partitions[i] for i in ids.tolist()]
 
     def of_partition(self, partition: int) -> dict[str, int]:
         """Names to ids, of one partition."""
@@ -56,13 +61,15 @@ class SeriesTable:
         try:
             return [table[name] for name in names]
         except KeyError:
-            self._add(table, [name for name in dict.fromkeys(names) if name not in table])
+            self._add(table, partition, [name for name in dict.fromkeys(names) if name not in table])
             return [table[name] for name in names]
 
-    def _add(self, table: dict[str, int], names: list[str]) -> None:
+    def _add(self, table: dict[str, int], partition: int, names: list[str]) -> None:
         ids = self._windows.add(len(names)).tolist()
         if ids and (missing := max(ids) + 1 - len(self._names)) > 0:
             self._names.extend([""] * missing)
+            self._partitions.extend([partition] * missing)
         for name, i in zip(names, ids, strict=True):
             table[name] = i
             self._names[i] = name
+            self._partitions[i] = partition

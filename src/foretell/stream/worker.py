@@ -1,0 +1,195 @@
+"""The loop of one worker: poll, forecast, deliver, with a consumer and a producer of its own."""
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from confluent_kafka import Consumer
+
+from foretell.config import Settings
+from foretell.forecasting.forecaster import Forecaster
+from foretell.rows.reasons import Reason
+from foretell.stream.changelog import changelog_topic
+from foretell.stream.deadletter import dead_letter_topic
+from foretell.stream.intake import Intake, Place
+from foretell.stream.messages import Incoming, Outgoing
+from foretell.stream.pipeline import Pipeline
+from foretell.stream.repartition import Repartition, rows_topic
+from foretell.stream.restore import Restorer
+from foretell.stream.takeover import TakeOver
+from foretell.stream.transaction import Aborted, AtLeastOnce, Delivery, Destinations, ExactlyOnce
+from foretell.telemetry import metrics
+from foretell.telemetry.meter import Meter, Snapshot
+
+log = logging.getLogger(__name__)
+_POLL_S = 0.1
+_GRACE_S = 10.0
+
+
+@dataclass(slots=True)
+class WorkerStatus:
+    """A worker at one moment.
+
+    Attributes:
+        state: `starting`, `running` or `stopped`.
+        turns: transactions committed; stands still where nothing moves.
+        lag: records that wait, by partition. reached: partitions read up to `--until-end`.
+        notices: plain words for a person, since the last status.
+    """
+
+    index: int
+    pid: int
+    state: str
+    turns: int
+    lag: dict[Place, int]
+    reached: set[Place]
+    figures: Snapshot
+    notices: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """See the module. `run` blocks; `stop` and `status` may be called from other threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        forecaster: Forecaster,
+        index: int,
+        *,
+        ends: dict[Place, int] | None = None,
+        rebuild: bool = False,
+    ) -> None:
+        """`index`: `<group>-<index>` is the worker's identity for Kafka. `ends`: where `--until-end` ends."""
+        stream = settings.stream
+        self._settings = settings
+        self._identity = f"{stream.group}-{index}"
+        self._index = index
+        self._ends = ends or {}
+        self._stopping = threading.Event()
+        self._deadline = float("inf")
+        self._state, self._turns = "starting", 0
+        self._meter = Meter()
+        self._intake: Intake | None = None
+        self._pipeline = Pipeline(settings, forecaster)
+        self._repartition = Repartition(self._pipeline)
+        self._windowed = rows_topic(stream.group) if stream.repartition else stream.input_topic
+        self.delivery = self._open_delivery()
+        self._take_over = TakeOver(
+            settings,
+            self._pipeline,
+            lambda *turn: self.delivery.send(*turn),
+            Restorer(settings.kafka, stream.group, self._give_up),
+            self._meter,
+            windowed=self._windowed,
+            rebuild=rebuild,
+        )
+
+    def run(self) -> None:
+        """Take turns until `stop`.
+
+        Raises:
+            Fenced, KafkaError, EngineError: it cannot go on; a replacement can.
+        """
+        self.delivery.start()
+        stream = self._settings.stream
+        intake = self._intake = Intake(
+            self._settings.kafka,
+            {"group.id": stream.group, "group.instance.id": self._identity},
+            list(dict.fromkeys([stream.input_topic, self._windowed])),
+            lambda places: self._take_over.take(intake, places),
+            self._take_over.let_go,
+        )
+        intake.ends = self._ends
+        self._state = "running"
+        try:
+            while not self._stopping.is_set():
+                self._turn(intake)
+        finally:
+            self._state = "stopped"
+            intake.close()
+
+    def stop(self, grace_s: float = _GRACE_S) -> None:
+        """Finish the block, commit, leave. What waits for the broker gives up after `grace_s`."""
+        self._deadline = time.monotonic() + grace_s
+        self._stopping.set()
+
+    def status(self) -> WorkerStatus:
+        """Figures and words; takes the notices along."""
+        intake = self._intake
+        running = intake is not None and self._state == "running"
+        notices = [self._pipeline.notices.pop(0) for _ in range(len(self._pipeline.notices))]
+        return WorkerStatus(
+            self._index,
+            os.getpid(),
+            self._state,
+            self._turns,
+            intake.lag() if intake and running else {},
+            set(intake.reached) if intake and running else set(),
+            self._meter.snapshot(),
+            notices,
+        )
+
+    def _turn(self, intake: Intake) -> None:
+        blocks = intake.blocks(self._settings.stream.block_rows, _POLL_S)
+        if not blocks:
+            return
+        membership = intake.membership()
+        out = self._forecast(blocks)
+        began = time.monotonic()
+        try:
+            self.delivery.send(out, intake.offsets(blocks), membership)
+        except Aborted as aborted:
+            self._pipeline.undo()
+            intake.rewind(blocks)
+            self._meter.add(metrics.TRANSACTIONS, label="aborted")
+            log.warning("a transaction was aborted, and its rows are taken again: %s", aborted)
+            return
+        intake.done(blocks)
+        self._meter.observe(metrics.COMMIT, [time.monotonic() - began])
+        self._count(blocks, out)
+
+    def _forecast(self, blocks: list[Incoming]) -> Outgoing:
+        out = Outgoing()
+        for block in blocks:
+            stage = self._pipeline if block.topic == self._windowed else self._repartition
+            out.add(stage.take(block))
+        return out
+
+    def _count(self, blocks: list[Incoming], out: Outgoing) -> None:
+        self._turns += 1
+        now_us = time.time() * 1e6
+        meter, windowed = self._meter, [b for b in blocks if b.topic == self._windowed]
+        meter.add(metrics.TRANSACTIONS, label="committed")
+        meter.add(metrics.ROWS, sum(map(len, windowed)))
+        meter.add(metrics.FORECASTS, len(out.forecasts))
+        meter.add(metrics.REVISIONS, out.revisions)
+        meter.add(metrics.SAME_ROWS, out.duplicates)
+        meter.add(metrics.FILLED, out.filled)
+        for number, count in out.dead.items():
+            meter.add(metrics.DEAD_LETTERS, count, Reason(number).word)
+        for block in windowed:
+            meter.observe(metrics.BLOCK, [len(block)])
+            meter.observe(metrics.LATENCY, np.maximum(now_us - block.record_us, 0) / 1e6)
+        meter.set(metrics.SERIES, len(self._pipeline.series))
+
+    def _open_delivery(self) -> Delivery:
+        kafka, stream = self._settings.kafka, self._settings.stream
+        to = Destinations(
+            forecasts=stream.output_topic,
+            dead_letters=dead_letter_topic(stream.input_topic),
+            changelog=changelog_topic(stream.group),
+            rows=rows_topic(stream.group),
+        )
+        if stream.delivery == "exactly_once":
+            return ExactlyOnce(kafka, to, self._identity, self._give_up)
+        return AtLeastOnce(kafka, to, self._consumer, self._give_up)
+
+    def _consumer(self) -> Consumer:
+        assert self._intake is not None
+        return self._intake.consumer
+
+    def _give_up(self) -> bool:
+        return time.monotonic() > self._deadline
