@@ -8,11 +8,11 @@ import msgspec
 
 from foretell.bundle.manifest import FORMAT, GOLDEN, MANIFEST, MODEL, Column, Manifest
 from foretell.bundle.scaling import Scaling
-from foretell.bundle.version import DIGITS
 from foretell.errors import ManifestInvalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_VERSION = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
+VERSION_DIGITS = 12
+VERSION = re.compile(rf"[0-9a-f]{{{VERSION_DIGITS}}}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST_STEP_COUNT = 1_000_000
 _LARGEST_TOLERANCE = 0.05
@@ -54,8 +54,8 @@ def _complaints(m: Manifest) -> Iterator[tuple[str, str]]:
         yield "format", f"is {m.format}, not {FORMAT}"
     if not NAME.fullmatch(m.name):
         yield "name", f"is {m.name!r}: letters, digits, `.`, `_`, `-`, at most 128"
-    if not _VERSION.fullmatch(m.version):
-        yield "version", f"is {m.version!r}, not {DIGITS} hexadecimal digits"
+    if not VERSION.fullmatch(m.version):
+        yield "version", f"is {m.version!r}, not {VERSION_DIGITS} hexadecimal digits"
     if not 0 < m.tolerance <= _LARGEST_TOLERANCE:
         yield "tolerance", f"is {m.tolerance}, not within 0 to {_LARGEST_TOLERANCE}"
     yield from _steps(m)
@@ -106,7 +106,7 @@ def _outputs(m: Manifest) -> Iterator[tuple[str, str]]:
         if not m.targets:
             yield "targets", "is empty"
         horizon, targets, shape = m.horizon, len(m.targets), m.outputs[0].shape
-        if shape not in {(horizon, targets), (horizon * targets,), (horizon * targets, 1)}:
+        if shape not in {(horizon, targets), (horizon * targets,)}:
             yield (
                 "outputs[0].shape",
                 f"is {shape}; a horizon of {horizon} and {targets} target(s) need ({horizon}, {targets})",
