@@ -170,3 +170,46 @@ def _standard(columns: int) -> Scaling:
 def make_bundle() -> Callable[..., Path]:
     """`write_lstm_bundle`: writes the bundle and gives its folder."""
     return write_lstm_bundle
+
+
+@pytest.fixture
+def features_bundle(tmp_path: Path) -> Path:
+    """Two outputs and no forecast, channels first, own units: `mean` (2,), `growth` (1,) that overflows."""
+    nodes = [
+        helper.make_node("ReduceMean", ["windows"], ["mean"], axes=[2], keepdims=0),
+        helper.make_node("ReduceMean", ["mean"], ["level"], axes=[1], keepdims=1),
+        helper.make_node("Exp", ["level"], ["growth"]),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "features",
+        [value("windows", TensorProto.FLOAT, ["n", 2, 5])],
+        [value("mean", TensorProto.FLOAT, ["n", 2]), value("growth", TensorProto.FLOAT, ["n", 1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    windows = np.random.default_rng(1).normal(size=(4, 2, 5)).astype(np.float32)
+    mean = windows.mean(axis=2)
+    answers = {"mean": mean, "growth": np.exp(mean.mean(axis=1, keepdims=True))}
+    meaning = Meaning(
+        task="features",
+        inputs=(Column("price"), Column("volume")),
+        targets=(),
+        lookback=5,
+        horizon=0,
+        step_s=None,
+        layout="channels_first",
+        outputs=(Output("mean", (2,)), Output("growth", (1,))),
+        input_scaling=None,
+        target_scaling=None,
+        adapter=Adapter(),
+        tolerance=1e-5,
+    )
+    return write_bundle(
+        tmp_path / "features",
+        meaning,
+        model.SerializeToString(),
+        Golden(windows, answers),
+        name="features",
+        provenance=Provenance(files={}, made_by="tests/conftest.py"),
+    ).path

@@ -1,12 +1,13 @@
 """What every engine promises. A new engine joins by a line in `ENGINES`."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from foretell.bundle.bundle import Bundle
+from foretell.bundle.bundle import Bundle, open_bundle
 from foretell.bundle.golden import worst_difference
 from foretell.config import EngineSettings
 from foretell.engines.cuda import device_memory
@@ -100,6 +101,21 @@ def test_a_block_of_nothing_finite_is_refused_whole(engine: Engine) -> None:
     evaluated = engine.run(np.full((40, 7, 3), np.nan, np.float32))
     assert evaluated.refused.all()
     assert np.isnan(evaluated.outputs["forecast"]).all()
+
+
+@pytest.mark.parametrize("chunk", [2, 32])
+def test_a_window_whose_answer_is_not_finite_is_refused_in_all_outputs(
+    make: Callable[[Bundle, EngineSettings], Engine], features_bundle: Path, chunk: int
+) -> None:
+    engine = make(open_bundle(features_bundle), EngineSettings(chunk=chunk))
+    block = np.zeros((5, 2, 5), np.float32)
+    block[3] = 1000.0
+    evaluated = engine.run(block)
+    assert evaluated.refused.tolist() == [False, False, False, True, False]
+    assert np.isnan(evaluated.outputs["mean"][3]).all()
+    assert np.isnan(evaluated.outputs["growth"][3]).all()
+    assert evaluated.outputs["growth"][[0, 1, 2, 4]].tolist() == [[1.0]] * 4
+    assert evaluated.outputs["mean"][[0, 1, 2, 4]].tolist() == [[0.0, 0.0]] * 4
 
 
 def test_does_not_write_into_the_block(engine: Engine) -> None:
