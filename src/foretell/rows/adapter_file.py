@@ -70,7 +70,8 @@ class _Document:
     def rule(self, name: str, tree: Any) -> FeatureRule:
         where = ("features", name)
         if not isinstance(tree, dict):
-            raise self.error(where, f"a rule is wanted, not {tree!r}", _SHAPE)
+            # Not the value itself: anchors in it may unfold to gigabytes.
+            raise self.error(where, f"a rule is wanted, not a {type(tree).__name__}", _SHAPE)
         of = tree.get("of")
         if isinstance(of, dict):  # one by one, because msgspec does not name the key of a mapping
             tree = tree | {"of": {key: self._convert((*where, "of", key), of[key], Source) for key in of}}

@@ -72,10 +72,10 @@ def _tree(types: Mapping[str, Any]) -> _Tree:
         if not all((*parents, last)):
             raise ConfigError(f"field path {path!r} has an empty part", cure="write it as in `wind.speed`")
         here = root
-        for part in parents:
+        for i, part in enumerate(parents, 1):
             inner = here.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise _overlap(path)
+                raise _overlap(".".join(parents[:i]))
             here = inner
         if last in here:
             raise _overlap(path)

@@ -8,7 +8,6 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +19,8 @@ Row = tuple[int, bytes]  # its number in the file, from 1 (a line, where the fil
 
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
 _PARQUET_ROWS = 10_000
+# NaN becomes null, which is how a table of floats says that a cell is empty.
+_encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 
 
 def read_table(path: Path, number_fields: frozenset[str]) -> Iterator[Row]:
@@ -58,9 +59,8 @@ def json_lines(file: IO[bytes]) -> Iterator[Row]:
 def _csv(file: IO[bytes], name: str, number_fields: frozenset[str]) -> Iterator[Row]:
     reader = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
     try:
-        header = next(reader, None)
-        if not header:
-            raise InputError(f"{name} is empty", cure="its first line must name the columns")
+        header = next(reader, [])
+        _check_header(name, header)
         for cells in reader:
             if not cells:
                 continue
@@ -74,6 +74,16 @@ def _csv(file: IO[bytes], name: str, number_fields: frozenset[str]) -> Iterator[
         raise InputError(f"{name}, line {reader.line_num}: no valid CSV in UTF-8: {error}") from None
 
 
+def _check_header(name: str, header: list[str]) -> None:
+    if not header:
+        raise InputError(f"{name} is empty", cure="its first line must name the columns")
+    for i, column in enumerate(header):
+        if column in header[:i]:
+            raise InputError(f"{name}: column {column!r} stands twice", cure="rename one of them")
+        if any(other.startswith(column + ".") for other in header):
+            raise InputError(f"{name}: column {column!r} holds others", cure="rename it: a dot is a path")
+
+
 def _cells(row: dict[str, str], number_fields: frozenset[str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for column, cell in row.items():
@@ -82,10 +92,7 @@ def _cells(row: dict[str, str], number_fields: frozenset[str]) -> dict[str, Any]
         *parents, last = column.split(".")
         here = tree
         for part in parents:
-            inner = here.setdefault(part, {})
-            if not isinstance(inner, dict):
-                raise InputError(f"column {column!r} lies inside column {part!r}", cure="rename one of them")
-            here = inner
+            here = here.setdefault(part, {})
         here[last] = _number(cell) if column in number_fields else cell
     return tree
 
@@ -127,11 +134,3 @@ def _in_microseconds(pyarrow: Any, batch: Any) -> Any:
             cut = batch.column(i).cast(pyarrow.timestamp("us", column.type.tz), safe=False)
             batch = batch.set_column(i, column.name, cut)
     return batch
-
-
-def _encode(row: dict[str, Any]) -> bytes:
-    """NaN becomes null, which is how a table of floats says that a cell is empty."""
-    return msgspec.json.encode(
-        {k: float(v) if isinstance(v, Decimal) else v for k, v in row.items()},
-        enc_hook=str,
-    )
