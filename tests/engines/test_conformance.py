@@ -26,7 +26,7 @@ def on_cpu(bundle: Bundle, settings: EngineSettings) -> Engine:
 def on_cuda(bundle: Bundle, settings: EngineSettings) -> Engine:
     if not has_cuda() or device_memory() is None:
         pytest.skip("no CUDA device, or an ONNX Runtime without CUDA")
-    return open_engine(bundle, settings.model_copy(update={"device": "cuda"}))
+    return open_engine(bundle, settings.model_copy(update={"device": "cuda", "tf32": False}))
 
 
 ENGINES = [

@@ -56,17 +56,19 @@ class OnnxRuntimeEngine:
     def _run_chunk(self, windows: NDArray[np.float32]) -> Evaluated:
         """A window that is not finite is evaluated as zeros, so that it cannot touch its neighbours."""
         refused = np.zeros(len(windows), np.bool_)
-        if not np.isfinite(windows).all():
+        clean = _all_finite(windows)
+        if not clean:
             refused |= _not_finite(windows)
             windows = np.where(refused[:, None, None], np.float32(0), windows)
-        outputs = dict(zip(self._names, self._evaluate(windows), strict=True))
-        for answers in outputs.values():
-            if not np.isfinite(answers).all():
-                refused |= _not_finite(answers)
-        if refused.any():
-            for answers in outputs.values():
-                answers[refused] = np.nan
-        return Evaluated(outputs, refused)
+        answers = self._evaluate(windows)
+        for output in answers:
+            if not _all_finite(output):
+                clean = False
+                refused |= _not_finite(output)
+        if not clean:
+            for output in answers:
+                output[refused] = np.nan
+        return Evaluated(dict(zip(self._names, answers, strict=True)), refused)
 
     def _evaluate(self, windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         if self._session is None:
@@ -75,16 +77,20 @@ class OnnxRuntimeEngine:
             answers: list[NDArray[np.float32]] = self._session.run(self._names, {self._input: windows})
         except Exception as error:  # the runtime's own classes share no root but this one
             raise EngineError(f"ONNX Runtime failed on {len(windows)} windows: {error}") from error
-        for name, given in zip(self._names, answers, strict=True):
-            if given.shape != (len(windows), *self.output_shapes[name]):
+        for given, (name, shape) in zip(answers, self.output_shapes.items(), strict=True):
+            if given.shape != (len(windows), *shape):
                 raise EngineError(
-                    f"output `{name}` came as {given.shape}, and the bundle says "
-                    f"{(len(windows), *self.output_shapes[name])}"
+                    f"output `{name}` came as {given.shape}, and the bundle says {(len(windows), *shape)}"
                 )
         return answers
 
     def _run_zeros(self, rows: int) -> object:
         return self._evaluate(np.zeros((rows, *self.input_shape), np.float32))
+
+
+def _all_finite(block: NDArray[np.float32]) -> bool:
+    # Not `.all()`: counting takes a third of its time, which shows in a batch of one.
+    return int(np.count_nonzero(np.isfinite(block))) == block.size
 
 
 def _not_finite(block: NDArray[np.float32]) -> NDArray[np.bool_]:
