@@ -121,7 +121,7 @@ class Intake:
                 ) from None
 
     def lag(self) -> dict[Place, int]:
-        """Records that wait, by partition, as far as the last fetch told."""
+        """Records that wait, by partition, as far as the last fetch told. In the thread that polls only."""
         waiting = {}
         for (topic, partition), offset in self.next.items():
             try:

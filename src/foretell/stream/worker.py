@@ -26,6 +26,7 @@ from foretell.telemetry.meter import Meter, Snapshot
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.1
+_LAG_S = 0.25
 _GRACE_S = 10.0
 
 
@@ -71,6 +72,8 @@ class Worker:
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._state, self._turns = "starting", 0
+        self._lag: dict[Place, int] = {}
+        self._lag_due = 0.0
         self._meter = Meter()
         self._intake: Intake | None = None
         self._pipeline = Pipeline(settings, forecaster)
@@ -107,6 +110,7 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 self._turn(intake)
+                self._look_at_lag(intake)
         finally:
             self._state = "stopped"
             intake.close()
@@ -126,7 +130,7 @@ class Worker:
             os.getpid(),
             self._state,
             self._turns,
-            intake.lag() if intake and running else {},
+            dict(self._lag) if running else {},
             set(intake.reached) if intake and running else set(),
             self._meter.snapshot(),
             notices,
@@ -157,6 +161,12 @@ class Worker:
             stage = self._pipeline if block.topic == self._windowed else self._repartition
             out.add(stage.take(block))
         return out
+
+    def _look_at_lag(self, intake: Intake) -> None:
+        """Now and then, in this thread: a consumer lets nobody else in while it polls."""
+        if time.monotonic() > self._lag_due:
+            self._lag_due = time.monotonic() + _LAG_S
+            self._lag = intake.lag()
 
     def _count(self, blocks: list[Incoming], out: Outgoing) -> None:
         self._turns += 1
