@@ -50,7 +50,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-        rich_markup_mode="rich",
+        rich_markup_mode="markdown",
     )
     called = next((a for a in arguments if not a.startswith("-")), None)
     for command in COMMANDS:

@@ -5,16 +5,42 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic_core import PydanticUndefined
+
+from foretell.config import Settings
+
+
+def said(name: str) -> str:
+    """A setting's description and default, for the help of its flag.
+
+    The flag itself has no default: the file and the environment come first.
+    """
+    part, _, field_name = name.partition(".")
+    model = Settings.model_fields[part].annotation
+    assert model is not None
+    field = model.model_fields[field_name]
+    words = field.description or ""
+    if field.default not in (None, False, PydanticUndefined):
+        words += f" (default: {duration(field.default)})"
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def duration(value: object) -> object:
+    """Settings hold seconds as floats; a share of something is not above one."""
+    return f"{value:g}s" if isinstance(value, float) and value > 1 else value
+
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings as YAML (FORETELL_CONFIG).")
 ]
 BootstrapServers = Annotated[
     str | None,
-    typer.Option(
-        "--bootstrap-servers", metavar="HOST:PORT", help="Kafka's brokers (KAFKA_BOOTSTRAP_SERVERS)."
-    ),
+    typer.Option("--bootstrap-servers", metavar="HOST:PORT", help=said("kafka.bootstrap_servers")),
 ]
+InputTopic = Annotated[
+    str | None, typer.Option("--input-topic", metavar="TOPIC", help=said("stream.input_topic"))
+]
+Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help=said("stream.group"))]
 
 
 class Start(StrEnum):
@@ -22,11 +48,3 @@ class Start(StrEnum):
 
     EARLIEST = "earliest"
     LATEST = "latest"
-
-
-InputTopic = Annotated[
-    str | None, typer.Option("--input-topic", metavar="TOPIC", help="Rows are read from it.")
-]
-Group = Annotated[
-    str | None, typer.Option("--group", metavar="NAME", help="Consumer group, and prefix of internal topics.")
-]

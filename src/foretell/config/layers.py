@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import SecretStr, ValidationError
@@ -22,6 +23,9 @@ WELL_KNOWN = {
     "LOG_LEVEL": "log.level",
 }
 PREFIX = "FORETELL_"
+PROPERTIES = "kafka.properties."  # what follows is librdkafka's own dotted name
+MASK = "**********"
+_WHOLE = {"stream.forecast"}  # its keys are the user's own words
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Loaded:
     def in_force(self) -> Iterator[InForce]:
         """Every setting in the order of the tree, secrets hidden."""
         for name, value in _leaves(self.settings.model_dump()):
-            shown = "**********" if isinstance(value, SecretStr) else value
+            shown = MASK if isinstance(value, SecretStr) else value
             yield InForce(name, shown, self.sources.get(name, "default"))
 
 
@@ -64,24 +68,30 @@ def load(
     """
     environ = os.environ if environ is None else environ
     file = file or (Path(environ["FORETELL_CONFIG"]) if environ.get("FORETELL_CONFIG") else None)
-    layers = [
-        (str(file), _from_file(file) if file else {}),
-        ("environment", _from_environment(environ)),
-        ("flag", {k: v for k, v in (flags or {}).items() if v is not None}),
+    given = [
+        *(_from_file(file) if file else []),
+        *_from_environment(environ),
+        *(Given(name, value, "flag") for name, value in (flags or {}).items() if value is not None),
     ]
     merged: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for source, values in layers:
-        for name, value in values.items():
-            _put(merged, name, value)
-            sources[name] = f"environment {_variable(name, environ)}" if source == "environment" else source
+    for setting in given:
+        _put(merged, setting.name, setting.value)
+    sources = {setting.name: setting.source for setting in given}
     try:
         return Loaded(Settings.model_validate(merged), sources)
     except ValidationError as error:
         raise _explain(error, sources) from None
 
 
-def _from_file(file: Path) -> dict[str, object]:
+class Given(NamedTuple):
+    """What one source says of one setting."""
+
+    name: str
+    value: object
+    source: str
+
+
+def _from_file(file: Path) -> list[Given]:
     try:
         tree = yaml.safe_load(file.read_text()) or {}
     except FileNotFoundError:
@@ -90,24 +100,33 @@ def _from_file(file: Path) -> dict[str, object]:
         raise ConfigError(f"configuration file {file} cannot be read: {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"configuration file {file} holds no mapping at its top")
-    return dict(_leaves(tree))
+    whole_parts = {
+        part: value for part, value in tree.items() if value is not None
+    }  # all of it commented out
+    return [Given(name, value, str(file)) for name, value in _leaves(whole_parts)]
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
-    values: dict[str, object] = {WELL_KNOWN[k]: v for k, v in environ.items() if k in WELL_KNOWN and v != ""}
-    for variable, value in environ.items():
-        part, _, name = variable.removeprefix(PREFIX).lower().partition("__")
-        if variable.startswith(PREFIX) and name and value != "":
-            values[f"{part}.{name}".replace("__", ".")] = yaml.safe_load(value)
-    return values
+def _from_environment(environ: Mapping[str, str]) -> list[Given]:
+    """A variable that is set to nothing counts as unset. Our own names win over the well-known ones."""
+    known = [(WELL_KNOWN[variable], variable) for variable in environ if variable in WELL_KNOWN]
+    own = [(_dotted(v.removeprefix(PREFIX)), v) for v in environ if v.startswith(PREFIX) and "__" in v]
+    return [Given(n, _parsed(n, environ[v]), f"environment {v}") for n, v in known + own if environ[v] != ""]
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str:
-    own = PREFIX + name.upper().replace(".", "__")
-    return own if own in environ else next((k for k, v in WELL_KNOWN.items() if v == name), own)
+def _dotted(variable: str) -> str:
+    """`KAFKA__PROPERTIES__SASL_PASSWORD` → `kafka.properties.sasl.password`: librdkafka's names have dots."""
+    name = variable.lower().replace("__", ".")
+    return name.replace("_", ".") if name.startswith(PROPERTIES) else name
 
 
-_WHOLE = {"kafka.properties", "stream.forecast"}  # their keys are the user's own words
+def _parsed(name: str, text: str) -> object:
+    """Text as it is, for the settings know their types; only lists, mappings and null are YAML."""
+    if name.startswith(PROPERTIES) or (text[0] not in "[{" and text != "null"):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,28 +134,38 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value and name not in _WHOLE:
             yield from _leaves(value, f"{name}.")
-        elif name == "kafka.properties" and isinstance(value, Mapping):
-            yield name, {k: "**********" if isinstance(v, SecretStr) else v for k, v in value.items()}
         else:
             yield name, value
 
 
 def _put(tree: dict[str, Any], name: str, value: object) -> None:
-    *path, last = name.split(".")
-    for key in path:
+    path = (
+        ["kafka", "properties", name.removeprefix(PROPERTIES)]
+        if name.startswith(PROPERTIES)
+        else name.split(".")
+    )
+    for key in path[:-1]:
         tree = tree.setdefault(key, {})
         if not isinstance(tree, dict):
             raise ConfigError(f"setting {name}: {key} is a value, not a part")
-    tree[last] = value
+    tree[path[-1]] = value
 
 
 def _explain(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:
     lines = []
-    for problem in error.errors():
+    for problem in error.errors(include_input=False):
         name = ".".join(str(part) for part in problem["loc"])
-        source = next((s for n, s in sources.items() if name == n or name.startswith(n + ".")), "default")
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = "there is no such setting"
-        lines.append(f"setting {name} (from {source}): {message}")
-    return ConfigError("\n".join(lines), cure="`foretell config show` lists every setting and its source")
+            close = get_close_matches(name, [n for n, _ in _leaves(Settings().model_dump())], 1)
+            message = "there is no such setting" + (f"; is {close[0]} meant?" if close else "")
+        lines.append(f"setting {name} (from {_source_of(name, sources)}): {message}")
+    return ConfigError("\n".join(lines), cure="docs/reference/settings.md lists every setting")
+
+
+def _source_of(name: str, sources: Mapping[str, str]) -> str:
+    """Of the setting itself, of the whole that it lies in, or of something in it."""
+    related = (
+        s for n, s in sources.items() if name == n or name.startswith(f"{n}.") or n.startswith(f"{name}.")
+    )
+    return next(related, "default")

@@ -107,7 +107,9 @@ class EngineSettings(Part):
         default=None, ge=1, description="unset: the share given by gpu_fraction"
     )
     tf32: bool = Field(default=True, description="TensorFloat-32 on GPUs that have it")
-    cudnn_search: Literal["default", "heuristic", "exhaustive"] = "heuristic"
+    cudnn_search: Literal["default", "heuristic", "exhaustive"] = Field(
+        default="heuristic", description="how cuDNN picks its algorithms"
+    )
 
 
 class RowSettings(Part):
@@ -137,24 +139,39 @@ class WindowSettings(Part):
     """How rows become windows (docs: windows). Lookback and step come from the bundle."""
 
     every: Duration | None = Field(default=None, description="spacing of rows; unset: the model's step")
-    gap: Literal["hold", "interpolate", "break"] = "break"
+    gap: Literal["hold", "interpolate", "break"] = Field(
+        default="break", description="a slot without a row: filled, or no forecast"
+    )
     max_gap: Duration | None = Field(
         default=None, description="longest time that may be filled; unset: 3 steps"
     )
-    warm_up: Literal["wait", "repeat"] = "wait"
-    same_time: Literal["replace", "keep"] = "replace"
-    late: Literal["fill", "revise"] = "fill"
-    future_tolerance: Duration = 3600.0
-    out_of_range: Literal["warn", "reject"] = "warn"
+    warm_up: Literal["wait", "repeat"] = Field(
+        default="wait", description="before there is enough history: wait, or repeat the oldest row"
+    )
+    same_time: Literal["replace", "keep"] = Field(
+        default="replace",
+        description="a row for a filled slot with other values: a better one, or a conflict",
+    )
+    late: Literal["fill", "revise"] = Field(
+        default="fill", description="a row older than the newest: fills its slot, or revises the forecast too"
+    )
+    future_tolerance: Duration = Field(
+        default=3600.0, description="how far a row's time may lie ahead of its record's"
+    )
+    out_of_range: Literal["warn", "reject"] = Field(
+        default="warn", description="values far from those trained on: forecast and tell, or dead letter"
+    )
 
 
 class StreamSettings(Part):
     """The stream door."""
 
-    input_topic: str = "weather-features"
-    output_topic: str = "weather-predictions"
-    group: str = "ray-ml-inference"
-    num_actors: int = Field(default=4, ge=1)
+    input_topic: str = Field(default="weather-features", description="rows are read from it")
+    output_topic: str = Field(default="weather-predictions", description="forecasts go to it")
+    group: str = Field(
+        default="ray-ml-inference", description="consumer group, and prefix of internal topics"
+    )
+    num_actors: int = Field(default=4, ge=1, description="workers, each a Ray actor")
     gpu: bool = Field(default=True, description="--no-gpu turns it off")
     gpu_fraction: float = Field(default=0.25, gt=0, le=1, description="of a GPU, for each actor")
     horizon: int | None = Field(
@@ -163,7 +180,9 @@ class StreamSettings(Part):
     start: Literal["earliest", "latest"] = Field(default="earliest", description="where a new group begins")
     wait: Duration = Field(default=60.0, description="for Ray, Kafka and topics, at start")
     until_end: bool = Field(default=False, description="forecast what the topic holds now, then exit 0")
-    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        default="exactly_once", description="at_least_once turns transactions off"
+    )
     repartition: bool = Field(default=False, description="send rows through a topic keyed by series first")
     rebuild: bool = Field(default=False, description="read windows anew from the input, not the changelog")
     block_rows: int = Field(default=4000, ge=1, description="most rows a transaction")
@@ -182,9 +201,18 @@ class ModelSettings(Part):
     )
     name: str | None = Field(default=None, description="--model-name: a folder under the storage path")
     bundle: Path | None = Field(default=None, description="--bundle: a bundle's own path")
+    step: Duration | None = Field(
+        default=None, description="time between a model's steps, where it is imported on the fly"
+    )
+    features: list[str] | None = Field(
+        default=None, description="a model's inputs in their order, where its files do not name them"
+    )
+    targets: list[str] | None = Field(default=None, description="likewise, of what it forecasts")
 
 
 class LogSettings(Part):
+    """What is logged, and how it looks."""
+
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="LOG_LEVEL")
     format: Literal["auto", "human", "json"] = Field(default="auto", description="auto: human on a terminal")
 
