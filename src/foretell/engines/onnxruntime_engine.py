@@ -127,8 +127,9 @@ def _open_session(bundle: Bundle, settings: EngineSettings, cuda: dict[str, str]
         if hasattr(ort, "preload_dlls"):
             ort.preload_dlls()
         providers.insert(0, ("CUDAExecutionProvider", cuda))
+    network = bundle.model_bytes()
     try:
-        session = ort.InferenceSession(bundle.model_bytes(), options, providers)
+        session = ort.InferenceSession(network, options, providers)
     except Exception as error:  # the runtime's own classes share no root but this one
         raise EngineError(f"{bundle.path}: ONNX Runtime does not take the network: {error}") from error
     if cuda is not None and "CUDAExecutionProvider" not in session.get_providers():
