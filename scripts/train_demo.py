@@ -14,7 +14,6 @@ import io
 import shutil
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from foretell.bundle.manifest import Column, Meaning, Output, Provenance
 from foretell.bundle.scaling import Scaling
 from foretell.bundle.write import file_entry, write_bundle
 from foretell.demo.score import skill
-from foretell.demo.weather import FIRST_TEST_HOUR_S, HOUR_S, TEMPERATURE, WIND_SPEED, read_weather
+from foretell.demo.weather import BUNDLE, FIRST_TEST_HOUR_S, HOUR_S, TEMPERATURE, WIND_SPEED, read_weather
 from foretell.rows.adapter import Adapter, FeatureRule
 
 SEED = 2013
@@ -34,8 +33,6 @@ EPOCHS, BATCH, RATE = 12, 256, 5e-3
 FASTEST_WIND = 100.0  # mph; the source holds one of 1048
 NAMES = ("temperature", "dewpoint", "wind_speed", "hour_sin", "hour_cos")
 UNITS_OF = ("degF", "degF", "mph", None, None)
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "src" / "foretell" / "demo" / "bundle"
 
 
 @dataclass(frozen=True)
@@ -162,15 +159,15 @@ def main() -> None:
     for step in skill(forecasts, testing.targets, testing.inputs[:, -1, TEMPERATURE]):
         figures = f"{step.model:.2f} °F, persistence {step.persistence:.2f}, skill {step.skill:.3f}"
         print(f"  {step.hours} h ahead: {figures}")
-    shutil.rmtree(OUT, ignore_errors=True)
-    data = OUT.parent / "data" / "weather-2013.csv.gz"
+    shutil.rmtree(BUNDLE, ignore_errors=True)
+    data = BUNDLE.parent / "data" / "weather-2013.csv.gz"
     provenance = Provenance(
         {data.name: file_entry(data.read_bytes())},
         made_by=f"scripts/train_demo.py with torch {torch.__version__}",
         notes=("trained on January to September 2013", "one wind speed of 1048 mph left out"),
     )
     bundle = write_bundle(
-        OUT, meaning(scaling), to_onnx(model), golden, name="new-york-weather", provenance=provenance
+        BUNDLE, meaning(scaling), to_onnx(model), golden, name="new-york-weather", provenance=provenance
     )
     print(f"wrote {bundle.manifest.name}:{bundle.manifest.version}")
 

@@ -76,3 +76,23 @@ def count(due: Mapping[str, Collection[int]], came: Sequence[tuple[str, int]]) -
     wanted = {(airport, time) for airport, times in due.items() for time in times}
     distinct = set(came)
     return Count(len(wanted), len(wanted - distinct), len(distinct - wanted), len(came) - len(distinct))
+
+
+def percentiles(seconds: Sequence[float], shares: Sequence[int] = (50, 99)) -> list[float]:
+    """NaN when there is nothing to go by."""
+    return [float(np.percentile(seconds, share)) if len(seconds) else float("nan") for share in shares]
+
+
+def silence(arrivals: Sequence[tuple[str, float]], since: float) -> float:
+    """The longest time that a series was silent, of the silences that lasted beyond `since`; 0 if none did.
+
+    Args:
+        arrivals: series and time, rising.
+    """
+    last: dict[str, float] = {}
+    longest = 0.0
+    for series, at in arrivals:
+        if at > since and series in last:
+            longest = max(longest, at - max(last[series], since))
+        last[series] = at
+    return longest

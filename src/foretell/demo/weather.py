@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 AIRPORTS = ("EWR", "JFK", "LGA")
 HOUR_S = 3600
+BUNDLE = Path(__file__).with_name("bundle")  # the model that scripts/train_demo.py trained on it
 FIRST_TEST_HOUR_S = int(datetime(2013, 10, 1, tzinfo=UTC).timestamp())  # nothing from then on was trained on
 TEMPERATURE, DEWPOINT, WIND_SPEED = range(3)
 
