@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foretell.bundle.bundle import open_bundle
+from foretell.bundle.store import Store
 from foretell.cli import main
 from foretell.forecasting.forecaster import Forecaster
 
@@ -94,6 +96,21 @@ def test_rows_to_messages(bundle: Path, tmp_path: Path, capsysbinary: pytest.Cap
     assert not found
     assert messages[0]["series"] == "JFK"
     assert told.err == b""
+
+
+def test_a_bundle_by_its_name(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_STORAGE_PATH", str(tmp_path))
+    path = write_rows(tmp_path / "rows.jsonl", [row(h) for h in range(HOURS)])
+    added = Store(tmp_path).add(open_bundle(bundle))
+    for name in ("weather", f"weather:{added.manifest.version}", "weather@latest"):
+        assert main(["predict", name, str(path)]) == 0
+    capsys.readouterr()
+    assert main(["predict", "wether", str(path)]) == 3
+    assert "Model directory not found: wether" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path / "weather"), str(path)]) == 4
+    assert "no bundle.json there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "-"])

@@ -8,14 +8,17 @@ import typer
 
 from foretell.cli.forecast_file import ForecastFile
 from foretell.cli.offline import BadRows, forecast_rows, forecast_windows, window_messages
-from foretell.cli.options import ConfigFile
-from foretell.config import load
+from foretell.cli.options import ConfigFile, said
+from foretell.config import Settings, load
 from foretell.errors import InputError
 from foretell.forecasting.forecaster import Forecaster
+from foretell.stream.model import resolve_bundle
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a name under MODEL_STORAGE_PATH.")
+    ],
     input_: Annotated[
         Path,
         typer.Argument(
@@ -26,7 +29,7 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help=".jsonl, .csv, .parquet or .npy; unset: JSON lines to stdout."),
     ] = None,
-    horizon: Annotated[int | None, typer.Option(min=1, help="Steps (HORIZON_HOURS).")] = None,
+    horizon: Annotated[int | None, typer.Option(metavar="STEPS", help=said("stream.horizon"))] = None,
     config: ConfigFile = None,
     adapter: Annotated[
         Path | None, typer.Option(metavar="FILE", help="adapter.yaml, instead of the bundle's own.")
@@ -43,7 +46,7 @@ def predict(
     """
     settings = load(config, {"rows.adapter": adapter, "stream.horizon": horizon}).settings
     bad = BadRows()
-    with closing(Forecaster.open(bundle, settings.engine)) as forecaster:
+    with closing(Forecaster.open(_folder(bundle, settings), settings.engine)) as forecaster:
         file = ForecastFile(output, forecaster.manifest)
         if input_.suffix.lower() == ".npy":
             forecasts = forecast_windows(input_, forecaster, settings.stream.horizon, bad)
@@ -65,3 +68,10 @@ def predict(
         )
     if strict and bad.total:
         raise InputError(f"{bad.total} of {bad.rows} rows were bad (--strict)")
+
+
+def _folder(bundle: Path, settings: Settings) -> Path:
+    """A path where there is one or where it can be nothing else; otherwise a name, as for `--model-name`."""
+    is_path = bundle.is_dir() or bundle.is_absolute() or bundle.parts[:1] == ("..",)
+    told = {"bundle": bundle, "name": None} if is_path else {"bundle": None, "name": str(bundle)}
+    return resolve_bundle(settings.model_copy(update={"model": settings.model.model_copy(update=told)}))

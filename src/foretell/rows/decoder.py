@@ -123,7 +123,7 @@ class RowDecoder:
         path = self._settings.series
         names = [_text(key) for key in keys] if path is None else columns[path]
         if set(map(type, names)) - {str}:
-            names = [_name(name) for name in names]
+            names = [name if type(name) is str else _name(name) for name in names]
         unusable = {name for name in set(names) if name is None or not 0 < len(name) <= LONGEST_SERIES}
         if unusable:
             for i in [i for i, name in enumerate(names) if name in unusable]:

@@ -66,7 +66,10 @@ class EventTimes:
     def _texts(self, cells: Sequence[object]) -> Times:
         times = np.full(len(cells), _UNREAD, np.int64)
         if len(cells) >= _FEW:
-            lengths = np.array([len(c) if isinstance(c, str) else -1 for c in cells])
+            if set(map(type, cells)) == {str}:
+                lengths = np.array(list(map(len, cells)))  # type: ignore[arg-type]
+            else:
+                lengths = np.array([len(c) if isinstance(c, str) else -1 for c in cells])
             for length in np.unique(lengths).tolist():
                 rows = np.flatnonzero(lengths == length)
                 if length >= 19 and len(rows) >= _FEW:
