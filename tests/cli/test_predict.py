@@ -233,6 +233,15 @@ def test_what_cannot_be_done_is_said(
     assert message in capsys.readouterr().err.replace("\n", " ")
 
 
+def test_a_target_cannot_hide_a_column_of_the_table(
+    make_bundle: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = make_bundle(tmp_path, targets=("step",))
+    path = write_rows(tmp_path / "rows.jsonl", [row(h) for h in range(HOURS)])
+    assert main(["predict", str(bundle), str(path), "--output", str(tmp_path / "out.csv")]) == 5
+    assert "target 'step' has the name of another column" in capsys.readouterr().err
+
+
 def spark_row(minute: int, celsius: float) -> dict[str, object]:
     start, end = (f"2026-01-25 {12 + m // 60:02d}:{m % 60:02d}:00" for m in (minute, minute + 5))
     return {

@@ -20,6 +20,7 @@ from foretell.forecasting.forecasts import Forecasts
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"} | {
     f".{kind}": kind for kind in ("csv", "parquet", "npy")
 }
+_COLUMNS = {"window", "series", "issued_at", "step", "time"}
 
 
 class ForecastFile:
@@ -29,7 +30,7 @@ class ForecastFile:
     from 1, the time that it is for where the model has a step, and each target.
 
     Raises:
-        InputError: an unknown extension.
+        InputError: an unknown extension, or a table in which two columns would bear one name.
     """
 
     def __init__(self, path: Path | None, manifest: Manifest) -> None:
@@ -40,6 +41,11 @@ class ForecastFile:
         if kind is None:
             raise InputError(f"--output {path}: unknown kind of file", cure=f"known: {', '.join(_KINDS)}")
         self._kind = kind
+        taken = _COLUMNS & set(self._targets)
+        if self.is_table and taken:
+            raise InputError(
+                f"--output {path}: target {min(taken)!r} has the name of another column", cure="write .jsonl"
+            )
 
     @property
     def is_array(self) -> bool:
