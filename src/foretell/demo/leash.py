@@ -40,6 +40,7 @@ class Leashed:
         assert self._leash.stdout is not None
         line = self._leash.stdout.readline()
         if not line:
+            self._end()
             raise OSError(f"{command[0]} did not start; see {output}")
         self.pid = int(line)
 
@@ -57,6 +58,9 @@ class Leashed:
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         self.signal(signal.SIGKILL)
+        self._end()
+
+    def _end(self) -> None:
         self._leash.wait()
         for pipe in (self._leash.stdin, self._leash.stdout):
             if pipe:

@@ -1,0 +1,99 @@
+"""`foretell demo` as a person runs it: in a process of its own, from beginning to end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+FORETELL = Path(sys.executable).with_name("foretell")
+MARK = "FORETELL_TEST_RUN"
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(170)]
+
+
+@pytest.fixture
+def environ() -> Mapping[str, str]:
+    """Of this test alone, so that what it leaves behind can be told from others' processes."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA_", "RAY_", "FORETELL_"))}
+    return {**kept, MARK: uuid.uuid4().hex}
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(environ: Mapping[str, str]) -> Iterator[None]:
+    """No process that the demo started outlives it by more than a moment."""
+    yield
+    deadline = time.monotonic() + 10
+    while left := running(environ[MARK]):
+        assert time.monotonic() < deadline, f"still running: {left}"
+        time.sleep(0.1)
+
+
+def running(mark: str) -> dict[int, str]:
+    """Processes with the mark in their environment, by id: their commands."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
+                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue  # it ended while we looked, or is not ours to see
+    return found
+
+
+def demo(environ: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(FORETELL), "demo", *options], env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_on_the_mock_cluster(environ: Mapping[str, str]) -> None:
+    done = demo(environ, "--broker", "mock", "--rate", "1500")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "at least once" in done.stdout
+    assert "killed (SIGKILL)" not in done.stdout
+    assert "6,300 forecasts due: 0 lost, 0 doubled, 0 unasked for" in done.stdout
+    assert re.search(r"^  7 h +4\.\d\d +6\.\d\d +0\.3", done.stdout, re.MULTILINE)
+    assert "14 Oct" in done.stdout
+    assert "foretell inspect" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.kafka
+def test_on_a_real_kafka_a_killed_worker_costs_nothing(environ: Mapping[str, str], kafka_libs: Path) -> None:
+    done = demo({**environ, "KAFKA_HOME": str(kafka_libs)}, "--broker", "kafka")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exactly once" in done.stdout
+    assert "killed (SIGKILL)" in done.stdout
+    assert "6,300 forecasts due: 0 lost, 0 doubled, 0 unasked for" in done.stdout
+
+
+def test_kept_running_until_told_to_end(environ: Mapping[str, str]) -> None:
+    kept = subprocess.Popen(
+        [str(FORETELL), "demo", "--keep", "--broker", "mock", "--airports", "JFK"],
+        env=environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert kept.stdout is not None
+    said = []
+    for line in kept.stdout:
+        said.append(line)
+        if re.search(r"[1-9][\d,]* forecasts", line):
+            break
+    kept.send_signal(signal.SIGTERM)
+    said += kept.stdout.read().splitlines()
+    assert kept.wait() == 0, "".join(said)
+    assert any("foretell tail" in line for line in said)
+
+
+def test_an_unknown_airport_is_an_error(environ: Mapping[str, str]) -> None:
+    done = demo(environ, "--airports", "JFK,BER")
+    assert done.returncode == 2
+    assert "there is no BER" in done.stderr
