@@ -23,7 +23,7 @@ def check_network(data: bytes, meaning: Meaning) -> None:
         raise ManifestInvalid(
             f"{MODEL}: not an ONNX model ({error})", cure="import the source again"
         ) from None
-    for tensor in _tensors(model):
+    for tensor in tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise ManifestInvalid(
                 f"{MODEL}: tensor `{tensor.name}` keeps its data in another file",
@@ -73,7 +73,7 @@ def _check_value(role: str, value: onnx.ValueInfoProto, shape: tuple[int, ...]) 
         )
 
 
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """All tensors of a model, wherever they stand."""
     yield from _of_graph(model.graph)
     for function in model.functions:

@@ -1,7 +1,7 @@
 """The reference: what the layers mean, computed in float64 with NumPy alone, step by step.
 
-It shares nothing with the lowering but the layers' meaning, so that one checks the other. It is made to be read,
-not to be fast. Arrays are (windows, time, channels) or (windows, channels).
+It shares nothing with the lowering but the layers' meaning, so that one checks the other. It is made to be
+read, not to be fast. Arrays are (windows, time, channels) or (windows, channels).
 """
 
 import math
@@ -17,7 +17,7 @@ from foretell.importers.keras.meaning.activations import Activation
 from foretell.importers.keras.meaning.layers import Recurrent
 
 Array = NDArray[np.float64]
-L = TypeVar("L")
+F = TypeVar("F", bound=Callable[..., Array])
 _EVALUATES: dict[type, Callable[..., Array]] = {}
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -30,9 +30,9 @@ def evaluate(graph: Graph, windows: NDArray[Any]) -> list[Array]:
     return [made[index] for index in graph.outputs]
 
 
-def _evaluates(kind: type[L]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    def enter(function: Callable[..., Array]) -> Callable[..., Array]:
-        _EVALUATES[kind] = function
+def _evaluates(*kinds: type) -> Callable[[F], F]:
+    def enter(function: F) -> F:
+        _EVALUATES.update(dict.fromkeys(kinds, function))
         return function
 
     return enter
@@ -93,11 +93,10 @@ def _dense(layer: layers.Dense, x: Array) -> Array:
     )
 
 
-@_evaluates(layers.LSTM)
-@_evaluates(layers.GRU)
+@_evaluates(layers.LSTM, layers.GRU)
 def _recurrent(layer: Recurrent, x: Array) -> Array:
-    steps = _lstm if isinstance(layer, layers.LSTM) else _gru
-    states = steps(layer, x[:, ::-1] if layer.backwards else x)
+    x = x[:, ::-1] if layer.backwards else x
+    states = _lstm(layer, x) if isinstance(layer, layers.LSTM) else _gru(layer, x)
     return states if layer.sequences else states[:, -1]
 
 
@@ -145,13 +144,11 @@ def _bidirectional(layer: layers.Bidirectional, x: Array) -> Array:
     )
     if layer.forward.sequences:
         backward = backward[:, ::-1]
-    joined = {
-        "concat": lambda: np.concatenate([forward, backward], axis=-1),
-        "sum": lambda: forward + backward,
-        "mul": lambda: forward * backward,
-        "ave": lambda: (forward + backward) / 2,
-    }
-    return joined[layer.merge]()
+    if layer.merge == "concat":
+        return np.concatenate([forward, backward], axis=-1)
+    if layer.merge == "mul":
+        return forward * backward
+    return (forward + backward) / (2 if layer.merge == "ave" else 1)
 
 
 def _padded(span: layers.Span, x: Array, fill: float) -> Array:
@@ -198,8 +195,7 @@ def _layer_norm(layer: layers.LayerNormalization, x: Array) -> Array:
     return np.asarray((x - mean) / np.sqrt(variance + layer.epsilon) * layer.gamma + layer.beta)
 
 
-@_evaluates(layers.Flatten)
-@_evaluates(layers.Reshape)
+@_evaluates(layers.Flatten, layers.Reshape)
 def _reshape(layer: layers.Flatten | layers.Reshape, x: Array) -> Array:
     return x.reshape(len(x), *layer.shape(x.shape[1:]))
 
@@ -209,12 +205,20 @@ def _repeat(layer: layers.RepeatVector, x: Array) -> Array:
     return np.repeat(x[:, None], layer.count, axis=1)
 
 
+_MERGES: dict[str, Callable[..., Any]] = {
+    "add": np.sum,
+    "multiply": np.prod,
+    "average": np.mean,
+    "maximum": np.max,
+    "minimum": np.min,
+}
+
+
 @_evaluates(layers.Merge)
 def _merge(layer: layers.Merge, *given: Array) -> Array:
     if layer.kind == "subtract":
         return given[0] - given[1]
-    reduce = {"add": np.sum, "multiply": np.prod, "average": np.mean, "maximum": np.max, "minimum": np.min}
-    return np.asarray(reduce[layer.kind](np.stack(given), axis=0))
+    return np.asarray(_MERGES[layer.kind](np.stack(given), axis=0))
 
 
 @_evaluates(layers.Concatenate)

@@ -64,7 +64,7 @@ def scaler_of(value: object, name: str) -> Scaler:
     except KeyError as missing:
         raise UnreadableFile(
             f"{name}: this {value.of.name} was never fitted ({missing.args[0]} is missing)",
-            cure="save the scaler after fit()",
+            cure="save the scaler after fit(), or keep it out of the model's folder",
         ) from None
     except (TypeError, ValueError) as error:
         raise UnreadableFile(f"{name}: this {value.of.name} is damaged: {error}") from None

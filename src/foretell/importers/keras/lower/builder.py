@@ -1,7 +1,7 @@
-"""An ONNX graph in the making. A value knows in which order of axes it lies, so that few transposes are needed.
+"""An ONNX graph in the making. A value knows in which order its axes lie, so that few transposes are needed.
 
-Axes are named b (batch), t (time), c (channels). Recurrent operators want `tbc`, convolutions `bct`, Keras says
-`btc`; a value is transposed when somebody wants another order, once for each order.
+Axes are named b (batch), t (time), c (channels). Recurrent operators want `tbc`, convolutions `bct`, Keras
+says `btc`; a value is transposed when somebody wants another order, once for each order.
 """
 
 from collections.abc import Sequence

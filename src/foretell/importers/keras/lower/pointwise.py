@@ -12,8 +12,13 @@ from foretell.importers.keras.meaning.activations import LINEAR, Activation
 from foretell.importers.keras.meaning.layers import Shape
 
 _OPERATORS = {
-    **{"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softplus": "Softplus", "softsign": "Softsign"},
-    **{"exponential": "Exp", "selu": "Selu"},
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "relu": "Relu",
+    "softplus": "Softplus",
+    "softsign": "Softsign",
+    "exponential": "Exp",
+    "selu": "Selu",
 }
 
 
@@ -103,14 +108,12 @@ def _layer_norm(
 
 
 _MERGES = {
-    **{
-        "add": "Sum",
-        "subtract": "Sub",
-        "multiply": "Mul",
-        "average": "Mean",
-        "maximum": "Max",
-        "minimum": "Min",
-    }
+    "add": "Sum",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "average": "Mean",
+    "maximum": "Max",
+    "minimum": "Min",
 }
 
 

@@ -15,13 +15,19 @@ from foretell.importers.keras.meaning.layers import LSTM, Recurrent, Shape
 Weight = NDArray[np.float32]
 _IFCO_TO_IOFC = (0, 3, 1, 2)
 _FUNCTIONS = {
-    **{"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "softplus": "Softplus", "softsign": "Softsign"},
-    **{"linear": "Affine", "hard_sigmoid": "HardSigmoid", "elu": "Elu", "leaky_relu": "LeakyRelu"},
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "relu": "Relu",
+    "softplus": "Softplus",
+    "softsign": "Softsign",
+    "linear": "Affine",
+    "hard_sigmoid": "HardSigmoid",
+    "elu": "Elu",
+    "leaky_relu": "LeakyRelu",
 }
 
 
-@lowers(layers.LSTM)
-@lowers(layers.GRU)
+@lowers(layers.LSTM, layers.GRU)
 def _one_way(builder: Builder, layer: Recurrent, inputs: Sequence[Value], shape: Shape) -> Value:
     every, last = _run(builder, [layer], "reverse" if layer.backwards else "forward", inputs[0])
     if not layer.sequences:

@@ -6,19 +6,19 @@ from typing import Any, TypeVar
 from foretell.importers.keras.lower.builder import Builder, Value
 from foretell.importers.keras.meaning.layers import Shape
 
-L = TypeVar("L")
-Lowering = Callable[[Builder, L, Sequence[Value], Shape], Value]
-LOWERINGS: dict[type, Lowering[Any]] = {}
+Lowering = Callable[[Builder, Any, Sequence[Value], Shape], Value]
+F = TypeVar("F", bound=Lowering)
+LOWERINGS: dict[type, Lowering] = {}
 
 
-def lowers(kind: type[L]) -> Callable[[Lowering[L]], Lowering[L]]:
-    """Enter the lowering of a layer: (builder, layer, inputs, shape of its output) → output.
+def lowers(*kinds: type) -> Callable[[F], F]:
+    """Enter the lowering of these layers: (builder, layer, inputs, shape of its output) → output.
 
     It raises `NotImplementedError` with a reason for what ONNX cannot say.
     """
 
-    def enter(lowering: Lowering[L]) -> Lowering[L]:
-        LOWERINGS[kind] = lowering
+    def enter(lowering: F) -> F:
+        LOWERINGS.update(dict.fromkeys(kinds, lowering))
         return lowering
 
     return enter

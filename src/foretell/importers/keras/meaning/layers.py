@@ -55,7 +55,10 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class LSTM:
-    """Gates in Keras's order i, f, c, o: kernel (channels, 4 units), recurrent (units, 4 units), bias (4 units)."""
+    """Gates in Keras's order i, f, c, o.
+
+    kernel (channels, 4 units), recurrent (units, 4 units), bias (4 units).
+    """
 
     kernel: Weight
     recurrent: Weight

@@ -1,7 +1,7 @@
 """From a layer's class and options to its meaning: one reader a class, in one registry."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from foretell.importers.keras.meaning.layers import Layer, Span
 from foretell.importers.keras.meaning.options import Options
 
 Reader = Callable[[Options], Layer]
+R = TypeVar("R", bound=Reader)
 READERS: dict[str, Reader] = {}
 
 
-def reads(*classes: str) -> Callable[[Reader], Reader]:
+def reads(*classes: str) -> Callable[[R], R]:
     """Enter a reader for these classes of Keras."""
 
-    def enter(reader: Reader) -> Reader:
+    def enter(reader: R) -> R:
         READERS.update(dict.fromkeys(classes, reader))
         return reader
 
@@ -118,7 +119,7 @@ def _recurrent(options: Options) -> tuple[int, bool]:
     options.only("time_major", False)
     if options.flag("stateful"):
         options.notes.append(
-            f"layer {options.name} is stateful: each window starts from a state of zeros, as after reset_states()"
+            f"layer {options.name} is stateful: each window starts from zeros, as after reset_states()"
         )
     return options.count("units"), options.flag("use_bias", True)
 
@@ -140,10 +141,9 @@ def bidirectional(options: Options) -> Layer:
 
 def _direction(options: Options, option: str, weights: tuple[layers.Weight, ...]) -> layers.Recurrent:
     inner = options.inner(option, weights)
-    reader = {"LSTM": lstm, "GRU": gru}.get(inner.class_name)
-    if reader is None:
+    if inner.class_name not in ("LSTM", "GRU"):
         options.unsupported(f"around a {inner.class_name} is not supported")
-    return reader(inner)
+    return lstm(inner) if inner.class_name == "LSTM" else gru(inner)
 
 
 @reads("TimeDistributed")
