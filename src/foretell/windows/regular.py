@@ -43,7 +43,8 @@ class RegularWindows(Windows):
         behind = rows.before - rows.tick
         too_late = behind >= self.rules.slots
         known = line.filled[line.place] & ~too_late
-        same = known & (line.values[line.place] == values).all(axis=1)
+        same = known.copy()
+        same[known] = (line.values[line.place[known]] == values[known]).all(axis=1)
         conflict = known & ~same & (self.rules.same_time == "keep")
         good = ~(too_late | same | conflict)
         line.write(good, values)

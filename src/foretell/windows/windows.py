@@ -54,36 +54,31 @@ class Windows(ABC):
             ids: (n,) series. time_us: (n,) event times. record_us: (n,) timestamps of their records.
             values: (n, features), finite, own units.
         """
-        reason = np.zeros(len(ids), np.uint8)
-        duplicate = np.zeros(len(ids), np.bool_)
         future = time_us > record_us + self.rules.future_tolerance_us
-        reason[future] = Reason.IN_THE_FUTURE
-        tick = self._tick(time_us)
-        newest = self._store.field("newest", ids)
-        before: Before | None = None
-        due: list[Due] = []
+        tick, newest = self._tick(time_us), self._store.field("newest", ids)
+        reason = np.where(future, np.uint8(Reason.IN_THE_FUTURE), np.uint8(Reason.OK))
+        duplicate = np.zeros(len(ids), np.bool_)
+        before = Before(ids[:0], self._store.take(ids[:0]))
+        parts: list[Due] = []
         for rows in cut(ids, tick, newest, np.flatnonzero(~future), late_first=self._late_first):
             records = self._store.take(rows.series)
-            if before is None:  # each series has its first row in the first pass
+            if not parts:  # each series has its first row in the first pass
                 before = Before(rows.series, records)
             outcome = self._advance(records, rows, values[rows.rows])
             self._store.put(rows.series, outcome.after)
             reason[rows.rows[outcome.too_late]] = Reason.TOO_LATE
             reason[rows.rows[outcome.conflict]] = Reason.CONFLICT
             duplicate[rows.rows[outcome.duplicate]] = True
-            due.append(outcome.due)
-        if before is None:
-            before = Before(ids[:0], self._store.take(ids[:0]))
-            due = [Due.nothing(self.rules.lookback, self.rules.features)]
-        joined = Due.join(due)
+            parts.append(outcome.due)
+        due = Due.join(parts or [Due.nothing(self.rules.lookback, self.rules.features)])
         return Update(
             reason=reason,
             duplicate=duplicate,
-            due=joined.rows,
-            windows=joined.windows,
-            filled=joined.filled,
-            revision=joined.revision,
-            newest_us=joined.newest * (self.rules.every_us or 1),
+            due=due.rows,
+            windows=due.windows,
+            filled=due.filled,
+            revision=due.revision,
+            newest_us=due.newest * (self.rules.every_us or 1),
             touched=np.unique(ids[(reason == Reason.OK) & ~duplicate]),
             before=before,
         )
