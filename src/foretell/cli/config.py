@@ -38,7 +38,7 @@ def show(
 
 
 def _print_table(in_force: list[InForce]) -> None:
-    console = Console()
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         for setting in in_force:
             typer.echo(f"{setting.name}\t{_text(setting.value)}\t{setting.source}")

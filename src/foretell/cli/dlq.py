@@ -61,7 +61,7 @@ def list_letters(
     table.add_column("for example", overflow="fold")
     for g in groups:
         table.add_row(g.reason, f"{g.count:,}", f"{g.put_back:,}", _time(g.newest_ms), g.example)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 @app.command()

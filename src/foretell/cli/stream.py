@@ -87,7 +87,7 @@ def _run(settings: Settings) -> int:
     from foretell.cli.progress import show
     from foretell.stream.kafka import secrets
     from foretell.stream.model import resolve_bundle
-    from foretell.stream.supervisor import run_stream
+    from foretell.stream.run import run_stream
 
     setup(settings.log, secrets(settings.kafka))
     bundle = resolve_bundle(settings)

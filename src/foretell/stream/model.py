@@ -123,11 +123,11 @@ def _digest(source: Path, settings: Settings) -> str:
     model = settings.model
     total.update(msgspec.json.encode([model.step, model.features, model.targets]))
     adapter = settings.rows.adapter
-    files = sorted(f for f in source.rglob("*") if f.is_file())
+    files = sorted(f for f in source.iterdir() if f.is_file())
     for file in [*files, *([adapter] if adapter else [])]:
         with file.open("rb") as opened:
             inner = hashlib.file_digest(opened, "sha256").hexdigest()
-        total.update(f"\0{file.name if file == adapter else file.relative_to(source)}\0{inner}".encode())
+        total.update(f"\0{file.name}\0{inner}".encode())
     return total.hexdigest()[:12]
 
 
@@ -136,4 +136,20 @@ def _user_cache() -> Path:
 
 
 def _import(source: Path, out: Path, settings: Settings) -> None:
-    from foretell.importers import import_source
+    from foretell.importers import import_source  # here: a bundle that is there needs none of it
+    from foretell.importers.options import ImportOptions
+
+    model = settings.model
+    options = ImportOptions(
+        out=out,
+        name=source.name,
+        adapter=settings.rows.adapter,
+        step_s=model.step,
+        features=tuple(model.features) if model.features else None,
+        targets=tuple(model.targets) if model.targets else None,
+    )
+    imported = import_source(source, options)
+    for note in imported.notes:
+        log.info("%s: %s", source.name, note)
+    for lack in imported.lacks:
+        log.warning("%s: %s: %s; %s", source.name, lack.what, lack.consequence, lack.cure)

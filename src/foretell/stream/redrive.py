@@ -5,21 +5,27 @@ An offset says where the first letter lies that was not put back; its metadata s
 reason has come, so that letters of one reason can go before the others.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError as ClientError
 
 from foretell.config import Settings
-from foretell.errors import KafkaError
 from foretell.stream.deadletter import REDRIVEN, WORDS, DeadLetter, dead_letter_topic
 from foretell.stream.kafka import client_config, explain, reader
 from foretell.stream.reader import partitions_of, read_from
 
 _BATCH = 1000  # letters a transaction
 _PATIENCE = 30.0
+_COORDINATOR = {
+    ClientError.NOT_COORDINATOR,
+    ClientError.COORDINATOR_NOT_AVAILABLE,
+    ClientError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 class Progress:
@@ -182,13 +188,21 @@ def _committed(consumer: Consumer, topic: str, partitions: int) -> list[TopicPar
     """Offsets of the consumer's group, with their metadata.
 
     Raises:
-        KafkaError: one of them cannot be told.
+        KafkaException: the broker does not tell them.
     """
     wanted = [TopicPartition(topic, partition) for partition in range(partitions)]
-    offsets: list[TopicPartition] = consumer.committed(wanted, _PATIENCE)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            offsets: list[TopicPartition] = consumer.committed(wanted, _PATIENCE)
+            break
+        except KafkaException as error:
+            # A broker that has just started, or never had a group, looks for its coordinator first.
+            if error.args[0].code() not in _COORDINATOR or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
     for at in offsets:
         if at.error:
-            raise KafkaError(f"offsets of {topic}/{at.partition}: {at.error.str()}")
-        if at.offset == OFFSET_INVALID:
-            at.offset = 0
+            raise KafkaException(at.error)
+        at.offset = max(at.offset, 0)  # OFFSET_INVALID, where the group has none yet
     return offsets

@@ -56,13 +56,14 @@ class Json(logging.Formatter):
     """An object a line: `time` (UTC), `level`, `logger`, `message`, the extra fields, `exception`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        fields = extras(record) | fields  # what a caller adds never hides what every line has
+        # What a caller adds comes after what every line has, and never hides it.
+        fields |= {name: value for name, value in extras(record).items() if name not in fields}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps(fields, default=str)
