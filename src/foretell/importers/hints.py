@@ -27,7 +27,7 @@ def training(column: Column) -> str | None:
 
 
 def likely_units(columns: Sequence[Column]) -> Mapping[str, str]:
-    """Units that training figures give away: no weather has 58 °C, and who says °F says mph."""
+    """Units that training figures give away: no weather has 60 °C, and who says °F says mph."""
     found = {}
     for column in columns:
         reach = _reach(column)
@@ -35,7 +35,7 @@ def likely_units(columns: Sequence[Column]) -> Mapping[str, str]:
             low, high = reach
             if low > 180 and high < 340:
                 found[column.name] = "K"
-            elif low > -80 and 58 < high < 140:
+            elif low > -80 and 60 < high < 140:
                 found[column.name] = "degF"
     if "degF" in found.values():
         found |= {c.name: "mph" for c in columns if c.unit is None and _WIND.search(c.name)}

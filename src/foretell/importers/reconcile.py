@@ -83,7 +83,7 @@ def window(network: Network, facts: Said, notes: list[str]) -> Window:
     layout: Layout = "time_first"
     wanted = facts.lookback
     if wanted is not None and wanted != steps:
-        if wanted != columns:
+        if wanted != columns or len(facts.features or range(steps)) != steps:
             _contradiction(f"{facts.by['lookback']} says a lookback of {wanted}", _reads(network))
         layout, steps, columns = "channels_first", columns, steps
         notes.append(f"{network.file} reads windows channels first, ({columns} features, {steps} steps)")
@@ -93,6 +93,8 @@ def window(network: Network, facts: Said, notes: list[str]) -> Window:
         notes.append(f"features: not said; called {_listed(names)}")
     if len(names) != columns:
         cure = _OTHER_FILES
+        if facts.by["features"] == "the scaler of the inputs":
+            cure = "name all that the network reads, in its order, as the scaler does: --features A,B"
         if layout == "time_first" and len(names) == steps:
             cure = f"if the network reads windows channels first, say --lookback {columns}"
         _contradiction(
