@@ -79,9 +79,8 @@ def _names(value: str | None) -> tuple[str, ...] | None:
 
 def _show(imported: Imported) -> None:
     manifest, out = imported.manifest, console()
-    out.print(
-        Text.assemble((f"{manifest.name}:{manifest.version}", "bold green"), f" → {imported.bundle.path}")
-    )
+    title = (f"{manifest.name}:{manifest.version}", "bold green")
+    out.print(Text.assemble(title, f" → {imported.bundle.path}"), soft_wrap=True)
     out.print(Text(shape(manifest)))
     windows = len(imported.bundle.golden().windows)
     out.print(

@@ -53,11 +53,8 @@ def _show(bundle: Bundle, engine: str, worst: Difference) -> None:
     manifest, out = bundle.manifest, console()
     out.print(Text(f"{manifest.name}:{manifest.version}", style="bold green"))
     out.print(Text(shape(manifest)))
-    out.print(
-        Text(
-            f"whole: {len(manifest.files)} files, {sum(f.size for f in manifest.files.values()):,} bytes, digests match"
-        )
-    )
+    size = sum(entry.size for entry in manifest.files.values())
+    out.print(Text(f"whole: {len(manifest.files)} files, {size:,} bytes, digests match"))
     windows = len(bundle.golden().windows)
     out.print(
         Text(
