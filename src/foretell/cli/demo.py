@@ -1,6 +1,7 @@
 """`foretell demo`: a trained model on a stream, in one terminal, scored against what happened."""
 
 import logging
+import os
 import signal
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def _play(keep: bool, broker: Wanted, airports: tuple[str, ...], rate: float) ->
     if not keep:
         show.commands(
             [
-                (f"foretell inspect {BUNDLE}", "what a bundle holds, verified"),
+                (f"foretell inspect {os.path.relpath(BUNDLE)}", "what a bundle holds, verified"),
                 ("foretell demo --keep", "leave it running, to look at it with `foretell tail`"),
                 ("foretell import FOLDER --out models/mine", "a model of your own"),
                 ("foretell stream --bundle models/mine", "on your Kafka"),

@@ -18,7 +18,7 @@ from foretell.demo.report import Kill, Report, due, make_report
 from foretell.demo.score import percentiles
 from foretell.demo.show import Progress, Show
 from foretell.demo.weather import AIRPORTS, BUNDLE, Weather, read_weather
-from foretell.errors import KafkaError
+from foretell.errors import KafkaError, RayUnreachable
 from foretell.stream.supervisor import Supervisor
 from foretell.stream.topics import Topic, TopicAdmin
 
@@ -78,8 +78,9 @@ class Stage:
         self._partitions = admin.ensure(Topic(stream.output_topic))
         self.show.say(f"Ray    on this machine, {WORKERS} workers; starting ...")
         self.supervisor = Supervisor(self.settings, BUNDLE)
-        self.cleanup.callback(self.supervisor.stop)
         self.supervisor.start()
+        self.cleanup.callback(self.supervisor.stop)
+        self._wait_for_workers(time.monotonic() + stream.wait)
 
     def play(self) -> Report:
         """Replay once; on a real Kafka a worker is killed half-way."""
@@ -114,7 +115,7 @@ class Stage:
         try:
             with self.show:
                 while True:
-                    _check(replay, collector)
+                    self._check(replay, collector)
                     self.show.progress(pulse.progress(replay, collector, 0, self.supervisor.status().note))
                     time.sleep(_LOOK_S)
         except KeyboardInterrupt:
@@ -125,7 +126,7 @@ class Stage:
         total = len(rows(self.weather))
         pulse, kill = Pulse(), None
         while collector.count < wanted or replay.is_alive():
-            _check(replay, collector)
+            self._check(replay, collector)
             status = self.supervisor.status()
             self.show.progress(pulse.progress(replay, collector, total, status.note))
             if self.broker.real and kill is None and replay.sent >= total // 2:
@@ -134,6 +135,26 @@ class Stage:
                 break
             time.sleep(_LOOK_S)
         return kill
+
+    def _wait_for_workers(self, deadline: float) -> None:
+        """So that the first rows do not wait for Ray."""
+        while (status := self.supervisor.status()).workers < WORKERS:
+            self._raise_if_ended()
+            if time.monotonic() > deadline:
+                raise RayUnreachable(
+                    f"{status.workers} of {WORKERS} workers answer: {status.note or 'Ray started no more'}",
+                    cure="LOG_LEVEL=INFO foretell demo tells what they do",
+                )
+            time.sleep(_LOOK_S)
+
+    def _raise_if_ended(self) -> None:
+        if self.supervisor.finished.is_set():
+            raise self.supervisor.error or KafkaError("the stream ended before its time")
+
+    def _check(self, replay: Replay, collector: Collector) -> None:
+        self._raise_if_ended()
+        replay.check()
+        collector.check()
 
     def _kill(self, replay: Replay) -> Kill:
         """SIGKILL the worker that has the most to do."""
@@ -189,13 +210,6 @@ class Pulse:
         p50, p99 = percentiles(waits)
         rate = (replay.sent - before) / (now - then) if now > then else 0.0
         return Progress(replay.sent, total, collector.count, rate, (p50, p99), note)
-
-
-def _check(replay: Replay, collector: Collector) -> None:
-    replay.check()
-    collector.check()
-    if not collector.is_alive():
-        raise KafkaError("the forecasts are not read any more")
 
 
 def _settle(collector: Collector) -> None:

@@ -68,12 +68,12 @@ class Show:
 
     def say(self, text: str, style: str = "") -> None:
         """A line that stays."""
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(text, style=style), soft_wrap=True)
 
     def broker(self, broker: Broker) -> None:
         """Which broker it is, and what that guarantees."""
         promise = "exactly once" if broker.real else "at least once"
-        self._console.print(Text.assemble("Kafka  ", (broker.name, "bold"), f": {promise}"))
+        self._console.print(Text.assemble("Kafka  ", (broker.name, "bold"), f": {promise}"), soft_wrap=True)
         self._console.print(Padding(Text(broker.guarantee, style="dim"), (0, 0, 0, 7)))
 
     def progress(self, progress: Progress) -> None:
