@@ -39,6 +39,14 @@ def test_an_error_of_ours_is_told_with_its_cure(
     assert told == f"error: {error.message}\n" + (f"  {error.cure}\n" if error.cure else "")
 
 
+def test_many_lines_stay_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("foretell.cli.build", raising(EngineError("one\ntwo", cure="three\nfour")))
+    assert main(["--"]) == EngineError.exit_status
+    assert capsys.readouterr().err == "error: one\n  two\n  three\n  four\n"
+
+
 def test_an_unexpected_error_is_one_line_and_a_hint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

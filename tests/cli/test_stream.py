@@ -32,7 +32,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path]]:
         return 0
 
     stand_in = SimpleNamespace(run_stream=run_stream)
-    monkeypatch.setitem(sys.modules, "foretell.stream.supervisor", stand_in)
+    monkeypatch.setitem(sys.modules, "foretell.stream.run", stand_in)
     return calls
 
 
@@ -102,6 +102,6 @@ def test_the_supervisors_error_ends_with_its_status(
     def run_stream(*_: object) -> int:
         raise RayUnreachable("no way to the cluster", cure="start it")
 
-    monkeypatch.setitem(sys.modules, "foretell.stream.supervisor", SimpleNamespace(run_stream=run_stream))
+    monkeypatch.setitem(sys.modules, "foretell.stream.run", SimpleNamespace(run_stream=run_stream))
     assert main(["stream", "--bundle", str(bundle)]) == 7
     assert "no way to the cluster" in capsys.readouterr().err

@@ -23,6 +23,9 @@ def tell(error: Exception) -> int:
 
 def _write(console: Console, message: str, cure: str | None) -> None:
     # Text, not markup: a path or a list in a message may hold square brackets.
-    console.print(Text.assemble(("error: ", "bold red"), message))
+    first, *more = message.splitlines() or [""]
+    console.print(Text.assemble(("error: ", "bold red"), first))
+    for line in more:
+        console.print(Text(f"  {line}"))
     for line in (cure or "").splitlines():
         console.print(Text.assemble(("  → " if console.is_terminal else "  ", "green"), line))

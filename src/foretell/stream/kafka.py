@@ -145,8 +145,8 @@ def explain(error: Exception, doing: str, settings: KafkaSettings) -> KafkaError
 
 
 UNREACHABLE_CURE = (
-    "check that the broker runs and that its advertised address can be reached from here;\n"
-    "name another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS; --wait 5m waits longer"
+    "check that the broker runs and that its advertised address can be reached from here\n"
+    "or name another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS"
 )
 
 

@@ -68,7 +68,7 @@ def _find(storage: Path, name: str) -> Path:
     tried = "\n".join(f"{root / name}" for root in roots)
     there = sorted(set(_names(roots))) or ["nothing"]
     raise SourceNotFound(
-        f"Model directory not found: {name}; tried\n{tried}",
+        f"Model directory not found: {name}; these were tried:\n{tried}",
         cure=f"there is: {', '.join(there)}\n"
         "set MODEL_STORAGE_PATH to the folder of models, or give --bundle PATH",
     )
