@@ -21,11 +21,12 @@ from foretell.demo.weather import AIRPORTS, BUNDLE, Weather, read_weather
 from foretell.errors import KafkaError, RayUnreachable
 from foretell.stream.supervisor import Supervisor
 from foretell.stream.topics import Topic, TopicAdmin
+from foretell.telemetry.metrics import RESTORES
 
 WORKERS = 2
 _LOOK_S = 0.1
 _PATIENCE_S = 40.0  # without a new forecast, although some are due
-_SETTLE_S = 1.0  # without a new forecast once the stream has ended
+_SETTLE_S = 1.0  # without a change, before the stream counts as at rest
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,16 @@ class Stage:
         return kill
 
     def _wait_for_workers(self, deadline: float) -> None:
-        """So that the first rows do not wait for Ray."""
-        while (status := self.supervisor.status()).workers < WORKERS:
+        """Until they share out all partitions, and no more change hands: the first rows shall not wait."""
+        taken, since = 0.0, time.monotonic()
+        while True:
             self._raise_if_ended()
+            status = self.supervisor.status()
+            if status.figures.total(RESTORES) != taken:
+                taken, since = status.figures.total(RESTORES), time.monotonic()
+            settled = taken >= self._partitions and time.monotonic() - since > _SETTLE_S
+            if status.workers == WORKERS and settled:
+                return
             if time.monotonic() > deadline:
                 raise RayUnreachable(
                     f"{status.workers} of {WORKERS} workers answer: {status.note or 'Ray started no more'}",
