@@ -131,6 +131,11 @@ class Intake:
             waiting[topic, partition] = max(0, high - offset) if high >= 0 else 0
         return waiting
 
+    def look_for_ends(self) -> None:
+        """Partitions that stand at their end already, when `ends` was set later."""
+        for place, offset in self.next.items():
+            self._advance(place, offset)
+
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()

@@ -54,7 +54,6 @@ class Pipeline:
         self._keyed = settings.rows.series is None
         self._watch = _range_watch(manifest)
         self._taken: Update | None = None
-        self._shared_series = False
         self.series = SeriesTable(self._windows)
         self.rules = rules.fingerprint(names)
         self.notices: list[str] = []
@@ -118,10 +117,7 @@ class Pipeline:
         rows = self.decode(block)
         good = np.flatnonzero(rows.reason == Reason.OK)
         names = [rows.series[i] or "" for i in good.tolist()]
-        before = len(self.series)
         ids = self.series.ids(names, block.partition[good])
-        if len(self.series) > before and not self._shared_series:
-            self._notice_shared_series(names, block.partition[good])
         values = rows.values[good]
         update = self._windows.update(ids, rows.time_us[good], values, block.record_us[good])
         self.notices += self._watch.observe(values)
@@ -196,18 +192,6 @@ class Pipeline:
         out.changes = [
             (p, name.encode(), value) for p, name, value in zip(partitions, names, values, strict=True)
         ]
-
-    def _notice_shared_series(self, names: list[str], partitions: NDArray[np.int32]) -> None:
-        for partition in np.unique(partitions).tolist():
-            here = [names[i] for i in np.flatnonzero(partitions == partition).tolist()]
-            name = self.series.elsewhere(here, partition)
-            if name is not None:
-                self._shared_series = True
-                self.notices.append(
-                    f"series {name} turns up in two partitions, so neither window is whole: "
-                    "key the producer by series, or set stream.repartition: true"
-                )
-                return
 
 
 def _decoder(settings: Settings, manifest: Manifest, row_paths: tuple[str, ...]) -> RowDecoder:

@@ -7,12 +7,17 @@ from numpy.typing import NDArray
 
 from foretell.windows import Windows
 
+_MOST_FRESH = 10_000
+
 
 class SeriesTable:
     """Names to ids of a `Windows`, a dict a partition, so that a partition can be let go by itself.
 
     The same name in two partitions is two series: what it forecasts must not depend
     on which worker owns what.
+
+    Attributes:
+        fresh: names met since it was last emptied, and their partitions; not all, where they are many.
     """
 
     def __init__(self, windows: Windows) -> None:
@@ -20,6 +25,7 @@ class SeriesTable:
         self._ids: dict[int, dict[str, int]] = {}
         self._names: list[str] = []
         self._partitions: list[int] = []
+        self.fresh: list[tuple[str, int]] = []
 
     def ids(self, names: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.intp]:
         """(n,) ids of n names; names that were not seen before get new, empty series."""
@@ -41,11 +47,6 @@ class SeriesTable:
     def of_partition(self, partition: int) -> dict[str, int]:
         """Names to ids, of one partition."""
         return self._ids.get(partition, {})
-
-    def elsewhere(self, names: Sequence[str], partition: int) -> str | None:
-        """One of the names that another partition has as well, if any."""
-        others = [table for p, table in self._ids.items() if p != partition]
-        return next((name for name in names if any(name in table for table in others)), None)
 
     def drop(self, partition: int) -> None:
         """Forget a partition's series."""
@@ -69,6 +70,7 @@ class SeriesTable:
         if ids and (missing := max(ids) + 1 - len(self._names)) > 0:
             self._names.extend([""] * missing)
             self._partitions.extend([partition] * missing)
+        self.fresh += [(name, partition) for name in names[: max(0, _MOST_FRESH - len(self.fresh))]]
         for name, i in zip(names, ids, strict=True):
             table[name] = i
             self._names[i] = name

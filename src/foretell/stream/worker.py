@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from confluent_kafka import Consumer
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _POLL_S = 0.1
 _LAG_S = 0.25
 _GRACE_S = 10.0
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -38,16 +40,19 @@ class WorkerStatus:
         state: `starting`, `running` or `stopped`.
         turns: transactions committed; stands still where nothing moves.
         lag: records that wait, by partition. reached: partitions read up to `--until-end`.
+        fresh: series met since the last status, and their partitions; not all, where they are many.
         notices: plain words for a person, since the last status.
     """
 
     index: int
     pid: int
+    node: str
     state: str
     turns: int
     lag: dict[Place, int]
     reached: set[Place]
     figures: Snapshot
+    fresh: list[tuple[str, int]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
 
@@ -124,17 +129,28 @@ class Worker:
         """Figures and words; takes the notices along."""
         intake = self._intake
         running = intake is not None and self._state == "running"
-        notices = [self._pipeline.notices.pop(0) for _ in range(len(self._pipeline.notices))]
         return WorkerStatus(
             self._index,
             os.getpid(),
+            os.uname().nodename,
             self._state,
             self._turns,
             dict(self._lag) if running else {},
             set(intake.reached) if intake and running else set(),
             self._meter.snapshot(),
-            notices,
+            _drain(self._pipeline.series.fresh),
+            _drain(self._pipeline.notices),
         )
+
+    def figures(self) -> Snapshot:
+        """Counted so far."""
+        return self._meter.snapshot()
+
+    def read_until(self, ends: dict[Place, int]) -> None:
+        """Say of further partitions when they are read up to here."""
+        self._ends = self._ends | ends
+        if self._intake is not None:
+            self._intake.ends = self._ends
 
     def _turn(self, intake: Intake) -> None:
         blocks = intake.blocks(self._settings.stream.block_rows, _POLL_S)
@@ -167,6 +183,7 @@ class Worker:
         if time.monotonic() > self._lag_due:
             self._lag_due = time.monotonic() + _LAG_S
             self._lag = intake.lag()
+            intake.look_for_ends()
 
     def _count(self, blocks: list[Incoming], out: Outgoing) -> None:
         self._turns += 1
@@ -203,3 +220,8 @@ class Worker:
 
     def _give_up(self) -> bool:
         return time.monotonic() > self._deadline
+
+
+def _drain(waiting: list[_T]) -> list[_T]:
+    """Take what is there, while another thread may add."""
+    return [waiting.pop(0) for _ in range(len(waiting))]

@@ -1,0 +1,110 @@
+"""How Ray is reached: as a node of its cluster, as a Ray client, or as a Ray of our own on this machine."""
+
+import logging
+import os
+import socket
+import time
+from typing import Any
+
+import ray
+
+from foretell.config import RaySettings
+from foretell.errors import RayUnreachable
+
+log = logging.getLogger(__name__)
+_CLIENT_PORT = 10001
+_OBJECT_STORE = 100_000_000  # bytes; rows never pass through it
+_AGAIN_S = 1.0
+_ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # otherwise a Ray of our own listens on all addresses
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+
+
+class Cluster:
+    """A connection to Ray that can be made again.
+
+    Attributes:
+        own: it is a Ray that we started, and that ends with us.
+        address: how it was reached, for people.
+    """
+
+    def __init__(self, settings: RaySettings, workers: int) -> None:
+        self._settings = settings
+        self._workers = workers
+        self.own = not settings.client_url and settings.head_address in (None, "local")
+        self.address = ""
+
+    def connect(self, deadline: float) -> None:
+        """Try each way until `deadline` (of `time.monotonic`).
+
+        Raises:
+            RayUnreachable: names what was tried, and what to start.
+        """
+        if self.own:
+            self._start()
+            return
+        while True:
+            failures = []
+            for url in self._ways():
+                reason = self._try(url)
+                if reason is None:
+                    self.address = url
+                    log.info("Ray reached at %s", url)
+                    return
+                failures.append(f"{url}: {reason}")
+            if time.monotonic() > deadline:
+                raise RayUnreachable(
+                    "Failed to connect to Ray cluster; tried\n" + "\n".join(failures),
+                    cure="start one with `ray start --head --ray-client-server-port 10001`, or set "
+                    "RAY_CLIENT_URL (ray://host:10001) or RAY_HEAD_ADDRESS (host:6379)",
+                )
+            time.sleep(_AGAIN_S)
+
+    def alive(self) -> bool:
+        """Whether the connection still holds. A Ray of our own is alive while all its processes are."""
+        if not ray.is_initialized():
+            return False
+        if self.own:
+            node = ray._private.worker._global_node
+            return node is not None and not node.dead_processes()
+        return True
+
+    def gpus(self) -> float:
+        """GPUs of the cluster."""
+        return float(ray.cluster_resources().get("GPU", 0))
+
+    def close(self) -> None:
+        """Leave; a Ray of our own ends."""
+        if ray.is_initialized():
+            ray.shutdown()
+
+    def _start(self) -> None:
+        os.environ.update({k: v for k, v in _ENVIRONMENT.items() if k not in os.environ})
+        cpus = self._settings.num_cpus or max(os.cpu_count() or 1, self._workers)
+        ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET)
+        self.address = "this machine"
+        log.info("Ray started on this machine", extra={"num_cpus": cpus})
+
+    def _ways(self) -> list[str]:
+        if self._settings.client_url:
+            return [self._settings.client_url]
+        head = self._settings.head_address or ""
+        return [head, f"ray://{head.rpartition(':')[0]}:{_CLIENT_PORT}"]
+
+    def _try(self, url: str) -> str | None:
+        """Connect; what went wrong, in one line."""
+        host, _, port = url.removeprefix("ray://").rpartition(":")
+        try:
+            # Ray itself would try for a minute, and print a page, where nobody listens.
+            socket.create_connection((host, int(port)), timeout=2).close()
+        except (OSError, ValueError) as error:
+            return str(error)
+        try:
+            ray.init(address=url, ignore_reinit_error=True, **_QUIET)
+        except Exception as error:  # Ray raises whatever its layers raise
+            ray.shutdown()
+            return str(error).strip().split("\n")[0]
+        return None
