@@ -23,7 +23,7 @@ def _logging_as_it_was() -> Iterator[None]:
 def test_json_is_an_object_a_line_with_what_was_given(capsys: pytest.CaptureFixture[str]) -> None:
     setup(LogSettings(format="json"))
     logging.getLogger("foretell.stream.worker").warning(
-        "partition %d is\nback", 3, extra={"partition": 3, "level": "no"}
+        "partition %d is\nback", 3, extra={"partition": 3, "level": "no", "_ray_timestamp_ns": 5}
     )
     (line,) = capsys.readouterr().err.splitlines()
     told = json.loads(line)
