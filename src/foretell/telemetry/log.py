@@ -37,7 +37,7 @@ def setup(settings: LogSettings, secrets: Iterable[str] = ()) -> None:
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """What the caller gave as `extra=`; Ray gives every record a `_ray_timestamp_ns` that nobody asked for."""
+    """What the caller gave as `extra=`, without the `_ray_timestamp_ns` that Ray gives every record."""
     return {k: v for k, v in record.__dict__.items() if k not in _STANDARD and not k.startswith("_")}
 
 
