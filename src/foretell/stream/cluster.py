@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 
 from foretell.config import RaySettings
 from foretell.errors import RayUnreachable
@@ -16,7 +17,7 @@ _CLIENT_PORT = 10001
 _OBJECT_STORE = 100_000_000  # bytes; rows never pass through it
 _AGAIN_S = 1.0
 _ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # otherwise a Ray of our own listens on all addresses
+    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # otherwise a Ray of our own listens on all addresses
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -83,6 +84,7 @@ class Cluster:
 
     def _start(self) -> None:
         os.environ.update({k: v for k, v in _ENVIRONMENT.items() if k not in os.environ})
+        ray_constants.ENABLE_RAY_CLUSTER = False  # this process read the variable when it imported Ray
         cpus = self._settings.num_cpus or max(os.cpu_count() or 1, self._workers)
         ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET)
         self.address = "this machine"

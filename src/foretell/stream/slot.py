@@ -14,7 +14,8 @@ from foretell.stream.actor import Outcome, WorkerActor
 from foretell.stream.worker import WorkerStatus
 
 log = logging.getLogger(__name__)
-_STEADY_S = 60.0  # a worker that ran this long starts a new count of failures
+_STEADY_S = 10.0  # a worker that ran this long starts a new count of failures
+_AT_ONCE = 2  # replacements without a pause
 _LONGEST_S = 30.0
 
 
@@ -46,7 +47,12 @@ class WorkerSlot:
         """Start a worker, unless one is there or the last failure is too fresh. `plan`: in Ray's store."""
         if self.filled or time.monotonic() < self._due:
             return False
-        options = {"num_cpus": 1, "num_gpus": gpu_share, "max_restarts": 0, "concurrency_groups": {"control": 2}}
+        options = {
+            "num_cpus": 1,
+            "num_gpus": gpu_share,
+            "max_restarts": 0,
+            "concurrency_groups": {"control": 2},
+        }
         self._actor = ray.remote(**options)(WorkerActor).remote(plan, self.index)
         self._running = self._actor.run.remote()
         self._asked, self.status = None, None
@@ -104,8 +110,8 @@ class WorkerSlot:
         self._actor = self._running = self._asked = None
         if failed:
             self.failures = self.failures + 1 if now - self._started < _STEADY_S else 1
-            # The first replacement comes at once.
-            self._due = now + (min(_LONGEST_S, 2.0 ** (self.failures - 2)) if self.failures > 1 else 0.0)
+            late = self.failures - _AT_ONCE
+            self._due = now + (min(_LONGEST_S, 0.5 * 2.0**late) if late > 0 else 0.0)
 
 
 def _first_line(error: Exception) -> str:
