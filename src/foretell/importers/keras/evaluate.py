@@ -192,7 +192,8 @@ def _batch_norm(layer: layers.BatchNormalization, x: Array) -> Array:
 @_evaluates(layers.LayerNormalization)
 def _layer_norm(layer: layers.LayerNormalization, x: Array) -> Array:
     mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
-    return np.asarray((x - mean) / np.sqrt(variance + layer.epsilon) * layer.gamma + layer.beta)
+    made = (x - mean) / np.sqrt(variance + layer.epsilon) * (1 if layer.gamma is None else layer.gamma)
+    return np.asarray(made if layer.beta is None else made + layer.beta)
 
 
 @_evaluates(layers.Flatten, layers.Reshape)

@@ -60,13 +60,13 @@ class Builder:
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator with one output, and return the output's name."""
-        return self.ops(kind, inputs, 1, **attributes)[0]
+        return self.output(kind, inputs, 0, **attributes)
 
-    def ops(self, kind: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
-        """Add an operator with several outputs."""
-        outputs = [f"n{len(self.nodes)}_{index}" for index in range(count)]
-        self.nodes.append(helper.make_node(kind, list(inputs), outputs, **attributes))
-        return outputs
+    def output(self, kind: str, inputs: Sequence[str], index: int, **attributes: Any) -> str:
+        """Add an operator for one of its outputs; those before it are not asked for."""
+        name = f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [""] * index + [name], **attributes))
+        return name
 
     def value(self, shape: Shape, order: str, name: str) -> Value:
         return Value(shape, {order: name})

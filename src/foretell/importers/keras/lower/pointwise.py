@@ -102,8 +102,11 @@ def _layer_norm(
     builder: Builder, layer: layers.LayerNormalization, inputs: Sequence[Value], shape: Shape
 ) -> Value:
     order, given = builder.last(inputs[0])
-    gamma, beta = builder.constant(layer.gamma), builder.constant(layer.beta)
-    made = builder.op("LayerNormalization", given, gamma, beta, axis=-1, epsilon=layer.epsilon)
+    gamma = np.ones(shape[-1]) if layer.gamma is None else layer.gamma
+    beta = [] if layer.beta is None else [builder.constant(layer.beta)]
+    made = builder.op(
+        "LayerNormalization", given, builder.constant(gamma), *beta, axis=-1, epsilon=layer.epsilon
+    )
     return builder.value(shape, order, made)
 
 

@@ -29,10 +29,10 @@ _FUNCTIONS = {
 
 @lowers(layers.LSTM, layers.GRU)
 def _one_way(builder: Builder, layer: Recurrent, inputs: Sequence[Value], shape: Shape) -> Value:
-    every, last = _run(builder, [layer], "reverse" if layer.backwards else "forward", inputs[0])
+    made = _run(builder, [layer], "reverse" if layer.backwards else "forward", inputs[0])
     if not layer.sequences:
-        return builder.value(shape, "", builder.op("Squeeze", last, builder.ints(0)))
-    steps = builder.op("Squeeze", every, builder.ints(1))
+        return builder.value(shape, "", builder.op("Squeeze", made, builder.ints(0)))
+    steps = builder.op("Squeeze", made, builder.ints(1))
     if layer.backwards:  # Keras tells them in the order in which they were computed
         steps = builder.op(
             "Slice", steps, builder.ints(-1), builder.ints(-(2**62)), builder.ints(0), builder.ints(-1)
@@ -42,9 +42,9 @@ def _one_way(builder: Builder, layer: Recurrent, inputs: Sequence[Value], shape:
 
 @lowers(layers.Bidirectional)
 def _both_ways(builder: Builder, layer: layers.Bidirectional, inputs: Sequence[Value], shape: Shape) -> Value:
-    every, last = _run(builder, [layer.forward, layer.backward], "bidirectional", inputs[0])
+    both = _run(builder, [layer.forward, layer.backward], "bidirectional", inputs[0])
     sequences = layer.forward.sequences
-    both, axis, order = (every, 1, "tbc") if sequences else (last, 0, "")
+    axis, order = (1, "tbc") if sequences else (0, "")
     if layer.merge != "concat":
         reduce = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}[layer.merge]
         return builder.value(shape, order, builder.op(reduce, both, builder.ints(axis), keepdims=0))
@@ -53,8 +53,8 @@ def _both_ways(builder: Builder, layer: layers.Bidirectional, inputs: Sequence[V
     return builder.value(shape, order, builder.op("Reshape", beside, builder.ints(*rest, shape[-1])))
 
 
-def _run(builder: Builder, ways: list[Recurrent], direction: str, given: Value) -> tuple[str, str]:
-    """The operator: its outputs (time, ways, batch, units) and (ways, batch, units)."""
+def _run(builder: Builder, ways: list[Recurrent], direction: str, given: Value) -> str:
+    """The operator's output: (time, ways, batch, units) for sequences, else (ways, batch, units)."""
     first = ways[0]
     parts = [_lstm(way) if isinstance(way, LSTM) else _gru(way) for way in ways]
     weights = [builder.constant(np.stack(part)) for part in zip(*parts, strict=True)]
@@ -64,10 +64,9 @@ def _run(builder: Builder, ways: list[Recurrent], direction: str, given: Value) 
             raise NotImplementedError("its two directions reset differently")
         attributes["linear_before_reset"] = int(first.reset_after)
     attributes |= _functions(ways)
-    every, last = builder.ops(
-        "LSTM" if isinstance(first, LSTM) else "GRU", [builder.get(given, "tbc"), *weights], 2, **attributes
-    )
-    return every, last
+    kind = "LSTM" if isinstance(first, LSTM) else "GRU"
+    index = 0 if first.sequences else 1
+    return builder.output(kind, [builder.get(given, "tbc"), *weights], index, **attributes)
 
 
 def _lstm(layer: LSTM) -> tuple[Weight, Weight, Weight]:

@@ -196,14 +196,15 @@ class BatchNormalization:
 
 @dataclass(frozen=True, eq=False)
 class LayerNormalization:
-    """Over the channels of each step."""
+    """Over the channels of each step; gamma and beta (channels) or none."""
 
-    gamma: Weight
-    beta: Weight
+    gamma: Weight | None
+    beta: Weight | None
     epsilon: float
 
     def shape(self, given: Shape) -> Shape:
-        _fits(given, len(given), len(self.gamma))
+        for part in (self.gamma, self.beta):
+            _fits(given, len(given), None if part is None else len(part))
         return given
 
 

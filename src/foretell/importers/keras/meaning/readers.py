@@ -210,11 +210,9 @@ def layer_normalization(options: Options) -> Layer:
     options.only("rms_scaling", False)
     gamma, beta = options.flag("scale", True), options.flag("center", True)
     found = list(options.take((None,) if gamma else None, (None,) if beta else None))
-    if not found:
-        options.unsupported("without scale and center is not supported")
-    scale = found[0] if gamma else np.ones_like(found[0])
-    offset = found[-1] if beta else np.zeros_like(found[0])
-    return layers.LayerNormalization(scale, offset, options.number("epsilon", 1e-3))
+    return layers.LayerNormalization(
+        found[0] if gamma else None, found[-1] if beta else None, options.number("epsilon", 1e-3)
+    )
 
 
 def _last_axis(options: Options) -> None:
