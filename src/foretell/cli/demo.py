@@ -2,7 +2,8 @@
 
 import logging
 import os
-import signal
+import sys
+from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
@@ -45,9 +46,10 @@ def _play(keep: bool, broker: Wanted, airports: tuple[str, ...], rate: float) ->
     quiet = log.model_copy(update={"level": "ERROR"}) if "log.level" not in loaded.sources else log
     setup(quiet, secrets(loaded.settings.kafka))
     logging.captureWarnings(True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
-    show = Show(Console(highlight=False))
-    exact = run(Plan(broker, airports, rate, keep), loaded, show)
+    show = Show(Console(file=sys.stdout, highlight=False))
+    # Ray writes to stdout when a worker is killed, whatever it is told; ours keeps the real one.
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        exact = run(Plan(broker, airports, rate, keep), loaded, show)
     if not keep:
         show.commands(
             [

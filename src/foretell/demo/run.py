@@ -81,6 +81,8 @@ class Stage:
         self.supervisor = Supervisor(self.settings, BUNDLE)
         self.supervisor.start()
         self.cleanup.callback(self.supervisor.stop)
+        # Ends what was started, as Ctrl-C does. Not before: Ray puts a handler of its own at its start.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         self._wait_for_workers(time.monotonic() + stream.wait)
 
     def play(self) -> Report:

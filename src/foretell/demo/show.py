@@ -55,7 +55,7 @@ class Show:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live = Live(console=self._console, transient=True, refresh_per_second=8)
+            self._live = Live(console=self._console, transient=True, redirect_stdout=False)
             self._live.start()
         return self
 
@@ -78,7 +78,7 @@ class Show:
 
     def progress(self, progress: Progress) -> None:
         if self._live:
-            self._live.update(Text(str(progress), style="cyan"))
+            self._live.update(Text(str(progress), style="cyan", no_wrap=True, overflow="ellipsis"))
         elif time.monotonic() - self._told >= _PLAIN_EVERY_S:
             self._told = time.monotonic()
             self.say(str(progress))
@@ -88,7 +88,7 @@ class Show:
         self.say("\nRoot mean squared error in °F, October to December (trained before that)")
         self._console.print(_skill_table(report.steps), "")
         self._picture(report.week)
-        self._console.print(_figures(report))
+        self._console.print(_figures(report), soft_wrap=True)
 
     def commands(self, commands: Sequence[tuple[str, str]]) -> None:
         """What to try next: command and purpose."""
@@ -127,7 +127,7 @@ def _figures(report: Report) -> Text:
     lines = [
         f"{report.rows:,} rows in {report.seconds:.1f} s: {report.rows / seconds:,.0f} rows/s, "
         f"{report.forecasts / seconds:,.0f} forecasts/s (the replay's pace)",
-        f"from sending a row to reading its forecast: p50 {_ms(report.latency[0])}, "
+        f"once warm, from sending a row to reading its forecast: p50 {_ms(report.latency[0])}, "
         f"p99 {_ms(report.latency[1])}",
     ]
     if report.kill:
