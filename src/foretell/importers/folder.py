@@ -81,6 +81,9 @@ def find(path: Path) -> Source:
     beside = [file.name for role, file in roles.items() if role != "model"]
     if alone and beside:
         source.notes.append(f"taken from beside {path.name}: {', '.join(beside)}")
+    aside = [entry.name for entry in names.values() if _is_pickle(entry) and entry not in roles.values()]
+    if aside:
+        source.notes.append(f"left aside: {', '.join(aside)} (names that say no part of a model)")
     return source
 
 
