@@ -1,0 +1,1 @@
+"""How fast foretell is, beside its peers on the same machine in the same run: `python -m benchmarks`."""

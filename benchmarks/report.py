@@ -1,0 +1,91 @@
+"""Results as JSON, as lines for a person, and as the table of docs/performance.md."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, Part
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENT = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- figures: made by `make bench` -->", "<!-- figures: end -->"
+
+
+def tell(part: Part) -> str:
+    """A part as plain lines."""
+    if part.skipped:
+        return f"{part.name}: skipped, {part.skipped}"
+    width = max(len(figure.what) for figure in part.figures)
+    return "\n".join(
+        f"{part.name}: {figure.what:{width}}  {_measured(figure.as_json()):>28}"
+        + (f"  {_target(figure)}: {figure.verdict}" if figure.target else "")
+        + (f"  ({figure.limit})" if figure.limit else "")
+        for figure in part.figures
+    )
+
+
+def write(parts: Sequence[Part], machine: Mapping[str, Any], file: Path) -> None:
+    """Put parts into a file of results; the parts of an earlier run of that day that are not in it stay."""
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    measured = {
+        part.name: {"figures": [figure.as_json() for figure in part.figures], "details": part.details}
+        for part in parts
+        if not part.skipped
+    }
+    result = {"machine": machine, "parts": {**earlier.get("parts", {}), **measured}}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_table(file: Path) -> None:
+    """Replace the table in the document by that of a file of results."""
+    text = DOCUMENT.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{table(json.loads(file.read_text()))}\n{END}{after}")
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Markdown: the machine, what was aimed at, and what else was measured."""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    rows = [
+        (name, figure) for name in result["parts"] for figure in result["parts"][name]["figures"]
+    ]
+    aimed = [(name, figure) for name, figure in rows if "target" in figure]
+    other = [(name, figure) for name, figure in rows if "target" not in figure]
+    lines = [
+        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {versions}.",
+        "",
+        "| | figure | target | measured (least to greatest) | verdict | what limits it |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {name} | {f['what']} | {f['target']} {_unit(f)} | {_measured(f)} | {f['verdict']} | {f['limit']} |"
+            for name, f in aimed
+        ),
+        "",
+        "| | figure | measured (least to greatest) | |",
+        "| --- | --- | --- | --- |",
+        *(f"| {name} | {f['what']} | {_measured(f)} | {f['limit']} |" for name, f in other),
+    ]
+    return "\n".join(lines)
+
+
+def _target(figure: Figure) -> str:
+    return f"target {figure.target.sign} {figure.target.value:g}" if figure.target else ""
+
+
+def _unit(figure: Mapping[str, Any]) -> str:
+    return "" if figure["unit"] == "ratio" else str(figure["unit"])
+
+
+def _measured(figure: Mapping[str, Any]) -> str:
+    values, unit = figure["values"], _unit(figure)
+    spread = f" ({_number(min(values))} to {_number(max(values))})" if len(values) > 1 else ""
+    return f"{_number(figure['median'])}{spread} {unit}".rstrip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
