@@ -1,0 +1,151 @@
+"""The processes under test, and a way to find the actors among all that Ray starts."""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from foretell.demo.apache_kafka import free_ports
+from foretell.demo.leash import Leashed
+
+ROOT = Path(__file__).parents[2]
+_LOOK_S = 0.02
+
+
+def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
+    """Ask again and again; raises AssertionError when it takes too long."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {limit_s:g} s"
+        time.sleep(_LOOK_S)
+
+
+class Running:
+    """A process of ours with a log; it ends with this one, however that ends."""
+
+    def __init__(self, command: Sequence[str], log: Path, environ: dict[str, str] | None = None) -> None:
+        self.log = log
+        self._process = Leashed([sys.executable, *command], log, environ)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._process.ended
+
+    def signal(self, number: int) -> None:
+        self._process.signal(number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def last_words(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class StreamProcess(Running):
+    """`foretell stream`, as an operator starts it.
+
+    Args:
+        tree: settings, as in the configuration file.
+    """
+
+    def __init__(self, folder: Path, bundle: Path, tree: dict[str, Any]) -> None:
+        port = free_ports(1)[0]
+        config = folder / "foretell.yaml"
+        config.write_text(yaml.safe_dump(tree | {"stream": tree["stream"] | {"port": port}}))
+        self._url = f"http://127.0.0.1:{port}"
+        command = ["-m", "foretell", "stream", "--config", str(config), "--bundle", str(bundle), "--no-gpu"]
+        super().__init__(command, folder / "stream.log")
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says; empty while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self._url}/healthz", timeout=5) as answer:
+                body = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                body = error.read()
+        except OSError:
+            return {}
+        told: dict[str, Any] = json.loads(body)
+        return told
+
+    def actors(self) -> list[int]:
+        """Process ids of workers."""
+        return actors_below(self.pid)
+
+    def wait_for_workers(self, count: int, limit_s: float = 60.0) -> None:
+        def there() -> bool:
+            assert not self.ended, f"foretell stream ended:\n{self.last_words()}"
+            return self.health().get("workers") == count
+
+        wait_until(there, limit_s, f"{count} workers")
+
+
+class WorkerProcess(Running):
+    """One worker without Ray, see `lone_worker`.
+
+    Args:
+        die_at: a step of the commit, and the turn in which the worker kills itself there.
+    """
+
+    def __init__(
+        self, folder: Path, bundle: Path, tree: dict[str, Any], index: int, die_at: str | None = None
+    ) -> None:
+        config = folder / "lone.yaml"
+        config.write_text(yaml.safe_dump(tree))
+        command = [
+            "-m",
+            "tests.e2e.lone_worker",
+            str(config),
+            str(bundle),
+            str(index),
+            *filter(None, [die_at]),
+        ]
+        super().__init__(command, folder / f"worker-{index}.log", {"PYTHONPATH": str(ROOT)})
+
+
+def actors_below(pid: int) -> list[int]:
+    """Workers among all processes that descend from `pid`."""
+    return [p for p in descendants(pid) if _command(p).startswith("ray::WorkerActor")]
+
+
+def named_below(pid: int, name: str) -> list[int]:
+    """Descendants of `pid` whose command has `name` in it."""
+    return [p for p in descendants(pid) if name in _command(p)]
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of children, their children, and so on."""
+    children: dict[int, list[int]] = {}
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            children.setdefault(_parent(int(each.name)), []).append(int(each.name))
+    found = [pid]
+    for parent in found:
+        found += children.get(parent, [])
+    return found[1:]
+
+
+def _parent(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
