@@ -40,7 +40,7 @@ class ForecastBatch:
 class ForecastEncoder:
     """Turns forecasts into JSON by a compiled template.
 
-    Numbers are rounded to seven digits of the target's range: below what the network resolves in float32.
+    Numbers are rounded to within 5e-8 of the target's range: below what the network resolves in float32.
     """
 
     def __init__(self, manifest: Manifest, template: Template) -> None:
@@ -70,7 +70,10 @@ class ForecastEncoder:
             return _iso(batch.newest_us)
         if name == "revision":
             return [_WORDS[flag] for flag in batch.revision.tolist()]
-        numbers = batch.steps - self._native if name == "rolled_out_steps" else getattr(batch, name)
+        if name == "rolled_out_steps":  # none where fewer steps are asked for than the network gives
+            numbers = np.maximum(batch.steps - self._native, 0)
+        else:
+            numbers = getattr(batch, name)
         plain: list[int] = numbers.tolist()
         return plain
 
@@ -89,13 +92,12 @@ class ForecastEncoder:
 def _decimals(column: Column) -> int | None:
     bounds = column.bounds()
     width = bounds[1] - bounds[0] if bounds else 0.0
-    return None if width <= 0 else int(7 - np.ceil(np.log10(width)))
+    return None if width <= 0 else int(8 - np.ceil(np.log10(width)))
 
 
 def _iso(times_us: NDArray[np.int64]) -> list[bytes]:
     """ISO 8601 in UTC, without the Z; seconds, or microseconds where a time has them."""
     distinct, place = np.unique(times_us, return_inverse=True)
-    unit = "us" if (distinct % 1_000_000).any() else "s"
-    stamps = distinct.astype("datetime64[us]").astype(f"datetime64[{unit}]")
-    texts: list[bytes] = stamps.astype("S").tolist()
+    # Each by itself: a message must not depend on what else is in its batch.
+    texts = [t.removesuffix(b".000000") for t in distinct.astype("datetime64[us]").astype("S").tolist()]
     return [texts[i] for i in place.tolist()]
