@@ -21,10 +21,13 @@ from foretell.stream.reader import partitions_of, read_from
 
 _BATCH = 1000  # letters a transaction
 _PATIENCE = 30.0
-_COORDINATOR = {
+# A broker that has just started looks for the group's coordinator first, and offsets are unstable for a moment
+# after their transaction was committed.
+_PASSING = {
     ClientError.NOT_COORDINATOR,
     ClientError.COORDINATOR_NOT_AVAILABLE,
     ClientError.COORDINATOR_LOAD_IN_PROGRESS,
+    ClientError.UNSTABLE_OFFSET_COMMIT,
 }
 
 
@@ -195,14 +198,14 @@ def _committed(consumer: Consumer, topic: str, partitions: int) -> list[TopicPar
     while True:
         try:
             offsets: list[TopicPartition] = consumer.committed(wanted, _PATIENCE)
-            break
+            errors = [at.error for at in offsets if at.error]
         except KafkaException as error:
-            # A broker that has just started, or never had a group, looks for its coordinator first.
-            if error.args[0].code() not in _COORDINATOR or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+            offsets, errors = [], [error.args[0]]
+        if not errors:
+            break
+        if errors[0].code() not in _PASSING or time.monotonic() > deadline:
+            raise KafkaException(errors[0])
+        time.sleep(0.1)
     for at in offsets:
-        if at.error:
-            raise KafkaException(at.error)
         at.offset = max(at.offset, 0)  # OFFSET_INVALID, where the group has none yet
     return offsets
