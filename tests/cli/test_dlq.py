@@ -31,7 +31,7 @@ def test_list_and_redrive(kafka: Broker, capsys: pytest.CaptureFixture[str]) -> 
 
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for i, reason in enumerate([Reason.NOT_JSON, Reason.NOT_JSON, Reason.TOO_LATE]):
-        headers = dead_letter_headers(reason, f"number {i} [x]", topic, 0, i)
+        headers = dead_letter_headers(reason, f"number {i} [x]", f"{topic}/0/{i}".encode())
         producer.produce(dead_letter_topic(topic), value=b"{", headers=headers, partition=0)
     assert producer.flush(10) == 0
 

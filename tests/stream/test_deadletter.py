@@ -27,7 +27,7 @@ def test_topic() -> None:
 
 @pytest.mark.parametrize("reason", [r for r in Reason if r])
 def test_what_is_written_is_read(reason: Reason) -> None:
-    headers = dead_letter_headers(reason, "füh­r", "a.b-c_d", 3, 17, [("mine", b"x")], timestamp_ms=123)
+    headers = dead_letter_headers(reason, "füh­r", b"a.b-c_d/3/17", [("mine", b"x")], timestamp_ms=123)
     assert headers[:4] == [
         ("mine", b"x"),
         ("foretell-error-reason", reason.word.encode()),
@@ -42,8 +42,8 @@ def test_what_is_written_is_read(reason: Reason) -> None:
 
 
 def test_a_row_that_fails_again_says_why_it_fails_now() -> None:
-    first = dead_letter_headers(Reason.NOT_JSON, "once", "t", 0, 1, [("foretell-redriven-from", b"d/0/0")])
-    again = dead_letter_headers(Reason.CONFLICT, "twice", "t", 0, 9, first)
+    first = dead_letter_headers(Reason.NOT_JSON, "once", b"t/0/1", [("foretell-redriven-from", b"d/0/0")])
+    again = dead_letter_headers(Reason.CONFLICT, "twice", b"t/0/9", first)
     assert [name for name, _ in again].count("foretell-error-reason") == 1
     assert dict(again)["foretell-error-reason"] == b"conflict"
     assert dict(again)["foretell-redriven-from"] == b"d/0/0"
@@ -51,7 +51,7 @@ def test_a_row_that_fails_again_says_why_it_fails_now() -> None:
 
 def test_a_long_message_is_cut() -> None:
     assert (
-        len(dict(dead_letter_headers(Reason.NOT_JSON, "x" * 5000, "t", 0, 1))["foretell-error-message"])
+        len(dict(dead_letter_headers(Reason.NOT_JSON, "x" * 5000, b"t/0/1"))["foretell-error-message"])
         == 1000
     )
 

@@ -58,9 +58,7 @@ def write(settings: Settings) -> Iterator[Write]:
                 headers=dead_letter_headers(
                     reason,
                     f"number {i}",
-                    topic,
-                    i % 3,
-                    i,
+                    f"{topic}/{i % 3}/{i}".encode(),
                     [("mine", b"x")],
                     timestamp_ms=1_600_000_000_000 + i,
                 ),

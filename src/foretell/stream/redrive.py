@@ -21,8 +21,8 @@ from foretell.stream.reader import partitions_of, read_from
 
 _BATCH = 1000  # letters a transaction
 _PATIENCE = 30.0
-# A broker that has just started looks for the group's coordinator first, and offsets are unstable for a moment
-# after their transaction was committed.
+# A broker that has just started looks for the group's coordinator first; and offsets are unstable for a
+# moment after their transaction was committed.
 _PASSING = {
     ClientError.NOT_COORDINATOR,
     ClientError.COORDINATOR_NOT_AVAILABLE,
