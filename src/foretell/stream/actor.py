@@ -1,5 +1,6 @@
 """A worker as a Ray actor. Its class must lie in a module: sent by value, it could not be unpickled."""
 
+import gc
 import tempfile
 import threading
 import time
@@ -11,8 +12,8 @@ import ray
 from foretell.config import Settings
 from foretell.errors import ForetellError
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.intake import Place
 from foretell.stream.kafka import secrets
+from foretell.stream.messages import Place
 from foretell.stream.worker import Worker, WorkerStatus
 from foretell.telemetry.export import RayExport
 from foretell.telemetry.log import setup
@@ -48,6 +49,9 @@ class WorkerActor:
     """`run` takes the actor's main thread; `status` and `stop` have one of their own."""
 
     def __init__(self, plan: Plan, index: int) -> None:
+        # Rows make many short-lived containers and no cycles: the collector would walk them for nothing.
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 100)
         settings = plan.settings
         setup(settings.log, secrets(settings.kafka))
         with tempfile.TemporaryDirectory(prefix="foretell-") as folder:

@@ -12,6 +12,7 @@ from foretell.rows.reasons import Reason
 from foretell.stream.messages import Headers, Incoming, Outgoing
 
 REASON, MESSAGE, ORIGIN = "foretell-error-reason", "foretell-error-message", "foretell-origin"
+REVISION = "foretell-revision"
 TIMESTAMP, REDRIVEN = "foretell-origin-timestamp", "foretell-redriven-from"
 _LONGEST = 1000  # characters of a message
 _ORIGIN = re.compile(r"(?P<topic>[\w.-]+)/(?P<partition>\d+)/(?P<offset>\d+)")
@@ -26,23 +27,18 @@ def dead_letter_topic(input_topic: str) -> str:
 def dead_letter_headers(
     reason: Reason,
     message: str,
-    topic: str,
-    partition: int,
-    offset: int,
+    origin: bytes,
     original: Iterable[tuple[str, bytes]] | None = None,
     timestamp_ms: int | None = None,
 ) -> Headers:
     """The row's own headers and ours; its key and value go unchanged.
 
     Args:
+        origin: `topic/partition/offset` of the row.
         original: the row's headers; what an earlier dead letter of the same row said is left out.
         timestamp_ms: the row's, so that a redrive can give it back.
     """
-    ours = [
-        (REASON, reason.word.encode()),
-        (MESSAGE, message[:_LONGEST].encode()),
-        (ORIGIN, f"{topic}/{partition}/{offset}".encode()),
-    ]
+    ours = [(REASON, reason.word.encode()), (MESSAGE, message[:_LONGEST].encode()), (ORIGIN, origin)]
     if timestamp_ms is not None:
         ours.append((TIMESTAMP, str(timestamp_ms).encode()))
     replaced = {REASON, MESSAGE, ORIGIN, TIMESTAMP}
@@ -52,12 +48,10 @@ def dead_letter_headers(
 def bury(out: Outgoing, block: Incoming, rows: RowBlock) -> None:
     """Turn the bad rows of a block into dead letters, in its order."""
     bad = np.flatnonzero(rows.reason)
-    for i in bad.tolist():
+    for i, origin in zip(bad.tolist(), block.origin(bad), strict=True):
         record, reason = block.messages[i], Reason(int(rows.reason[i]))
-        place = int(block.partition[i]), int(block.offset[i])
-        headers = dead_letter_headers(
-            reason, rows.message[i], block.topic, *place, record.headers(), record.timestamp()[1]
-        )
+        timestamp_ms = int(block.record_us[i]) // 1000
+        headers = dead_letter_headers(reason, rows.message[i], origin, record.headers(), timestamp_ms)
         out.dead_letters.append((record.key(), record.value(), headers))
     numbers, counts = np.unique(rows.reason[bad], return_counts=True)
     out.dead = dict(zip(numbers.tolist(), counts.tolist(), strict=True))

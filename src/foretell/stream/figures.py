@@ -12,6 +12,7 @@ from foretell.telemetry.meter import Meter, Totals
 
 log = logging.getLogger("foretell.stream")
 _ALIVE_S = 5.0  # without a word from it, a worker does not count as answering
+_START_S = 60.0
 _KNOWN_SERIES = 200_000
 
 
@@ -50,8 +51,10 @@ class Figures:
     def trouble(self, slot: WorkerSlot) -> str | None:
         """Why a worker has to be replaced, if it has to."""
         now = time.monotonic()
-        if not slot.filled or slot.status is None:
+        if not slot.filled:
             return None
+        if slot.status is None:
+            return "has not come up" if now - slot.heard > self._stall + _START_S else None
         if now - slot.heard > self._stall:
             return f"has not answered for {now - slot.heard:.0f} s"
         since = now - self._moved.get(slot.index, (0, now))[1]

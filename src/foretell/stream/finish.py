@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from foretell.config import Settings
-from foretell.stream.intake import Place
+from foretell.stream.messages import Place
 from foretell.stream.provision import ends, windowed_topic
 from foretell.stream.slot import WorkerSlot
 from foretell.stream.worker import WorkerStatus

@@ -9,12 +9,11 @@ from confluent_kafka import KafkaError as Cause
 from foretell.config import KafkaSettings
 from foretell.errors import Fenced, KafkaError
 from foretell.stream.kafka import client_config
-from foretell.stream.messages import Incoming
-
-Place = tuple[str, int]  # topic, partition
+from foretell.stream.messages import Incoming, Place, Polled
 
 CONSUMER = {
     "enable.auto.commit": False,
+    "auto.offset.reset": "error",  # rows that retention took from us are told, not skipped
     "isolation.level": "read_committed",
     "partition.assignment.strategy": "cooperative-sticky",
     "enable.partition.eof": True,
@@ -55,7 +54,6 @@ class Intake:
         self._take_over = take_over
         self._let_go = let_go
         self._disturbed = False
-        self._at_end: dict[Place, int] = {}
         self.next: dict[Place, int] = {}
         self.ends: dict[Place, int] = {}
         self.reached: set[Place] = set()
@@ -67,8 +65,8 @@ class Intake:
     def consumer(self) -> Consumer:
         return self._consumer
 
-    def blocks(self, most: int, timeout_s: float) -> list[Incoming]:
-        """What has come since the last call, a block a topic; empty after `timeout_s` without a record.
+    def poll(self, most: int, timeout_s: float) -> Polled:
+        """What has come since the last call; without blocks after `timeout_s` without a record.
 
         Raises:
             Fenced: another worker took over this one's place in the group.
@@ -77,38 +75,35 @@ class Intake:
         self._disturbed = False
         first = self._consumer.poll(timeout_s)
         if first is None:
-            return []
-        records = self._sort_out([first, *self._consumer.consume(most - 1, 0)])
+            return Polled()
+        records, ends = self._sort_out([first, *self._consumer.consume(most - 1, 0)])
         if self._disturbed:
             # Rows from before a change of partitions may be another worker's by now: read ours again.
-            self._seek({(m.topic(), m.partition()) for m in records})
-            return []
-        if not records:
-            self._pass_ends()
-        topics = dict.fromkeys(m.topic() for m in records)
-        if len(topics) < 2:
-            return [Incoming.of(topic, records) for topic in topics]
-        return [Incoming.of(topic, [m for m in records if m.topic() == topic]) for topic in topics]
+            stale = {(m.topic(), m.partition()) for m in records}
+            self._seek(stale)
+            return Polled(ends={place: end for place, end in ends.items() if place not in stale})
+        topics = list(dict.fromkeys(m.topic() for m in records))
+        if len(topics) == 1:
+            return Polled([Incoming.of(topics[0], records)], ends)
+        return Polled([Incoming.of(t, [m for m in records if m.topic() == t]) for t in topics], ends)
 
     def membership(self) -> Any:
         """Who we are in the group, and in which generation; goes with the offsets of a transaction."""
         return self._consumer.consumer_group_metadata()
 
-    def offsets(self, blocks: Sequence[Incoming]) -> list[TopicPartition]:
-        """Where the group goes on after these blocks."""
-        return [TopicPartition(b.topic, p, o) for b in blocks for p, o in b.next_offsets().items()]
+    def done(self, polled: Polled) -> None:
+        """All of it is delivered, and all that was polled before it."""
+        for place, offset in (polled.next_offsets() | polled.ends).items():
+            self._advance(place, offset)
 
-    def done(self, blocks: Sequence[Incoming]) -> None:
-        """These blocks are delivered."""
-        for block in blocks:
-            for partition, offset in block.next_offsets().items():
-                self._advance((block.topic, partition), offset)
-        self._pass_ends()
-
-    def rewind(self, blocks: Sequence[Incoming]) -> None:
-        """Go back to the last delivered row of the partitions of these blocks."""
-        self._at_end.clear()
-        self._seek({(b.topic, p) for b in blocks for p in b.first_offsets()})
+    def rewind(self, several: Sequence[Polled]) -> None:
+        """Go back to the last delivered row: all that was polled since then comes again."""
+        places = {place for polled in several for place in polled.next_offsets()}
+        self._seek(places)
+        for polled in several:
+            for place, end in polled.ends.items():
+                if place not in places:  # its end would not be told again
+                    self._advance(place, end)
 
     def _seek(self, places: set[Place]) -> None:
         for topic, partition in places & self.next.keys():
@@ -140,36 +135,25 @@ class Intake:
         """Leave the group."""
         self._consumer.close()
 
-    def _sort_out(self, polled: list[Message]) -> list[Message]:
-        """Records apart from events, which are dealt with here."""
-        records = []
-        for message in polled:
-            if message.error() is None:
+    def _sort_out(self, messages: list[Message]) -> tuple[list[Message], dict[Place, int]]:
+        """Records, and the ends of partitions that were met behind them. Other events raise, or pass."""
+        records, ends = [], {}
+        for message in messages:
+            cause = message.error()
+            if cause is None:
                 records.append(message)
+            elif cause.code() == Cause._PARTITION_EOF:
+                # It lies past the last row where transaction markers stand behind that one.
+                ends[message.topic(), message.partition()] = message.offset()
             else:
-                self._event(message, message.error())
-        return records
-
-    def _event(self, message: Message, cause: Cause) -> None:
-        if cause.code() == Cause._PARTITION_EOF:
-            # It lies past the last row where transaction markers stand behind that one.
-            self._at_end[message.topic(), message.partition()] = message.offset()
-        elif cause.name() in _FENCING:
-            raise Fenced(f"another worker has taken this one's place in the group: {cause.str()}")
-        elif cause.fatal():
-            raise KafkaError(f"the consumer cannot go on: {cause.str()}")
+                _raise_if_over(cause)
+        return records, ends
 
     def _advance(self, place: Place, offset: int) -> None:
         if place in self.next:
             self.next[place] = max(offset, self.next[place])
             if place in self.ends and offset >= self.ends[place]:
                 self.reached.add(place)
-
-    def _pass_ends(self) -> None:
-        """Ends that were met count once the rows before them are delivered."""
-        for place, offset in self._at_end.items():
-            self._advance(place, offset)
-        self._at_end.clear()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._disturbed = True
@@ -186,6 +170,14 @@ class Intake:
         for place in places:
             self.next.pop(place, None)
             self.reached.discard(place)
-            self._at_end.pop(place, None)
         self._let_go(places)
         consumer.incremental_unassign(partitions)
+
+
+def _raise_if_over(cause: Cause) -> None:
+    if cause.name() in _FENCING:
+        raise Fenced(f"another worker has taken this one's place in the group: {cause.str()}")
+    if cause.code() == Cause._AUTO_OFFSET_RESET:
+        raise KafkaError(f"rows were deleted by the topic's retention before they were read: {cause.str()}")
+    if cause.fatal():
+        raise KafkaError(f"the consumer cannot go on: {cause.str()}")

@@ -7,6 +7,9 @@ import numpy as np
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
+from foretell.windows import Update
+
+Place = tuple[str, int]  # topic, partition
 Headers = list[tuple[str, bytes]]
 Change = tuple[int, bytes, bytes | None]  # partition, key, value
 
@@ -18,6 +21,7 @@ class Incoming:
     Attributes:
         record_us: the records' own timestamps, microseconds since 1970 UTC.
         messages: the records themselves; keys and headers are looked up where they are needed.
+        origins: where rows came from that have passed a repartition topic; `None`: from here.
     """
 
     topic: str
@@ -26,6 +30,7 @@ class Incoming:
     record_us: NDArray[np.int64]
     values: list[bytes | None]
     messages: Sequence[Message]
+    origins: list[bytes] | None = None
 
     @classmethod
     def of(cls, topic: str, messages: Sequence[Message]) -> "Incoming":
@@ -45,15 +50,36 @@ class Incoming:
     def keys(self) -> list[bytes | None]:
         return [m.key() for m in self.messages]
 
-    def first_offsets(self) -> dict[int, int]:
-        """By partition."""
-        partitions, first = np.unique(self.partition, return_index=True)
-        return dict(zip(partitions.tolist(), self.offset[first].tolist(), strict=True))
-
-    def next_offsets(self) -> dict[int, int]:
-        """By partition: where the next block begins."""
+    def next_offsets(self) -> dict[Place, int]:
+        """Where the next block begins."""
         partitions, last = np.unique(self.partition[::-1], return_index=True)
-        return dict(zip(partitions.tolist(), (self.offset[::-1][last] + 1).tolist(), strict=True))
+        offsets = (self.offset[::-1][last] + 1).tolist()
+        return {(self.topic, p): o for p, o in zip(partitions.tolist(), offsets, strict=True)}
+
+    def origin(self, index: NDArray[np.intp]) -> list[bytes]:
+        """`topic/partition/offset` of rows."""
+        if self.origins is not None:
+            return [self.origins[i] for i in index.tolist()]
+        topic = self.topic.encode()
+        places = zip(self.partition[index].tolist(), self.offset[index].tolist(), strict=True)
+        return [b"%b/%d/%d" % (topic, p, o) for p, o in places]
+
+
+@dataclass(slots=True)
+class Polled:
+    """What one poll gave.
+
+    Attributes:
+        blocks: one a topic; none when nothing came.
+        ends: of partitions that were read up to where they end now.
+    """
+
+    blocks: list[Incoming] = field(default_factory=list)
+    ends: dict[Place, int] = field(default_factory=dict)
+
+    def next_offsets(self) -> dict[Place, int]:
+        """Where the group goes on after this."""
+        return {place: offset for b in self.blocks for place, offset in b.next_offsets().items()}
 
 
 @dataclass(slots=True)
@@ -63,7 +89,8 @@ class Outgoing:
     Attributes:
         forecasts, dead_letters: (key, value, headers).
         changes: records of the changelog.
-        rows: (key, value, headers, timestamp in ms) of rows that go on to the partition of their series.
+        rows: (key, value, headers) of rows that go on to the partition of their series.
+        updates: of windows, oldest first: what `Pipeline.undo` puts back.
         dead: dead letters by reason's number. duplicates: rows that said nothing new.
         revisions: forecasts issued again. filled: slots of windows filled by policy.
     """
@@ -71,7 +98,8 @@ class Outgoing:
     forecasts: list[tuple[bytes, bytes, Headers]] = field(default_factory=list)
     dead_letters: list[tuple[bytes | None, bytes | None, Headers]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    rows: list[tuple[bytes, bytes, Headers, int]] = field(default_factory=list)
+    rows: list[tuple[bytes, bytes, Headers]] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
     dead: dict[int, int] = field(default_factory=dict)
     duplicates: int = 0
     revisions: int = 0
@@ -83,6 +111,7 @@ class Outgoing:
         self.dead_letters += other.dead_letters
         self.changes += other.changes
         self.rows += other.rows
+        self.updates += other.updates
         self.duplicates += other.duplicates
         self.revisions += other.revisions
         self.filled += other.filled

@@ -17,7 +17,7 @@ from foretell.rows.decoder import RowDecoder
 from foretell.rows.reasons import Reason
 from foretell.stream.changelog import State, encode_states
 from foretell.stream.codec import ForecastBatch, ForecastEncoder
-from foretell.stream.deadletter import bury
+from foretell.stream.deadletter import ORIGIN, REVISION, bury
 from foretell.stream.messages import Change, Headers, Incoming, Outgoing
 from foretell.stream.series import SeriesTable
 from foretell.stream.template import compile_template
@@ -53,7 +53,6 @@ class Pipeline:
         self._decoder = _decoder(settings, manifest, template.row_paths)
         self._keyed = settings.rows.series is None
         self._watch = _range_watch(manifest)
-        self._taken: Update | None = None
         self.series = SeriesTable(self._windows)
         self.rules = rules.fingerprint(names)
         self.notices: list[str] = []
@@ -66,8 +65,7 @@ class Pipeline:
     def take(self, block: Incoming) -> Outgoing:
         """Forecast a block. Windows change at once; `undo` puts them back."""
         rows, good, update = self._update(block)
-        self._taken = update
-        out = Outgoing(duplicates=int(update.duplicate.sum()))
+        out = Outgoing(updates=[update], duplicates=int(update.duplicate.sum()))
         due = good[update.due]
         forecasts = self._predict(update.windows, update.newest_us)
         for place in np.flatnonzero(forecasts.refused).tolist():
@@ -79,16 +77,14 @@ class Pipeline:
         self._record(out, update.touched)
         return out
 
-    def undo(self) -> None:
-        """Put windows back as they were before the last block: its transaction was aborted."""
-        if self._taken is not None:
-            self._windows.undo(self._taken)
-            self._taken = None
+    def undo(self, out: Outgoing) -> None:
+        """Put windows back as they were before a turn that was not delivered; of several, newest first."""
+        for update in reversed(out.updates):
+            self._windows.undo(update)
 
     def absorb(self, block: Incoming) -> None:
         """Let a block pass through the windows without forecasts: to rebuild them."""
         self._update(block)
-        self._taken = None
 
     def restore(self, partition: int, states: Mapping[str, State]) -> None:
         """Take over a partition's windows as its last owner committed them."""
@@ -104,9 +100,8 @@ class Pipeline:
         return [(partition, name.encode(), value) for name, value in zip(table, values, strict=True)]
 
     def drop(self, partition: int) -> None:
-        """Let a partition's windows go. An open block can no longer be undone, and need not be."""
+        """Let a partition's windows go; turns with rows of it must be delivered or undone by then."""
         self.series.drop(partition)
-        self._taken = None
 
     def decode(self, block: Incoming) -> RowBlock:
         """Rows of a block; bad ones bear their reason."""
@@ -181,7 +176,7 @@ class Pipeline:
         out.revisions = int(batch.revision.sum())
         out.filled = int(batch.filled.sum())
         values = self._encoder.encode(batch)
-        headers = _origins(block, due[kept], update.revision[kept])
+        headers = _headers(block, due[kept], update.revision[kept])
         keys = [name.encode() for name in batch.series]
         out.forecasts = list(zip(keys, values, headers, strict=True))
 
@@ -218,10 +213,8 @@ def _range_watch(manifest: Manifest) -> RangeWatch:
     )
 
 
-def _origins(block: Incoming, index: NDArray[np.intp], revision: NDArray[np.bool_]) -> list[Headers]:
-    topic = block.topic.encode()
-    places = zip(block.partition[index].tolist(), block.offset[index].tolist(), strict=True)
-    headers: list[Headers] = [[("foretell-origin", b"%b/%d/%d" % (topic, p, o))] for p, o in places]
+def _headers(block: Incoming, index: NDArray[np.intp], revision: NDArray[np.bool_]) -> list[Headers]:
+    headers: list[Headers] = [[(ORIGIN, origin)] for origin in block.origin(index)]
     for i in np.flatnonzero(revision).tolist():
-        headers[i].append(("foretell-revision", b"true"))
+        headers[i].append((REVISION, b"true"))
     return headers

@@ -6,7 +6,7 @@ from foretell.config import Settings
 from foretell.errors import KafkaError
 from foretell.stream.changelog import TOPIC_CONFIG, changelog_topic
 from foretell.stream.deadletter import dead_letter_topic
-from foretell.stream.intake import Place
+from foretell.stream.messages import Place
 from foretell.stream.repartition import rows_topic
 from foretell.stream.restore import Restorer
 from foretell.stream.topics import Topic, TopicAdmin

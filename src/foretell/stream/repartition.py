@@ -3,7 +3,7 @@
 import numpy as np
 
 from foretell.rows.reasons import Reason
-from foretell.stream.deadletter import ORIGIN, bury
+from foretell.stream.deadletter import ORIGIN, TIMESTAMP, bury
 from foretell.stream.messages import Headers, Incoming, Outgoing
 from foretell.stream.pipeline import Pipeline
 
@@ -16,7 +16,8 @@ def rows_topic(group: str) -> str:
 class Repartition:
     """The first stage: a row of the input goes on, as it is, to the partition of its series.
 
-    It keeps its timestamp, and its origin in a header, so that the second stage treats it as the row it was.
+    Its origin and timestamp go along in headers, so that the second stage treats it as the row it was. The
+    record itself gets a timestamp of today: of old rows, retention would delete it before it is read.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -26,11 +27,18 @@ class Repartition:
         """Good rows go on, bad ones end here as dead letters."""
         rows = self._pipeline.decode(block)
         out = Outgoing()
-        for i in np.flatnonzero(rows.reason == Reason.OK).tolist():
+        good = np.flatnonzero(rows.reason == Reason.OK)
+        for i, origin in zip(good.tolist(), block.origin(good), strict=True):
             message = block.messages[i]
-            origin = f"{block.topic}/{block.partition[i]}/{block.offset[i]}".encode()
-            headers: Headers = [*(message.headers() or []), (ORIGIN, origin)]
-            key = (rows.series[i] or "").encode()
-            out.rows.append((key, message.value(), headers, message.timestamp()[1]))
+            ours: Headers = [(ORIGIN, origin), (TIMESTAMP, str(block.record_us[i] // 1000).encode())]
+            headers = [(k, v) for k, v in message.headers() or [] if k not in (ORIGIN, TIMESTAMP)] + ours
+            out.rows.append(((rows.series[i] or "").encode(), message.value(), headers))
         bury(out, block, rows)
         return out
+
+    def resume(self, block: Incoming) -> Incoming:
+        """A block of the second stage, with the origins and timestamps of its rows."""
+        told = [dict(message.headers() or ()) for message in block.messages]
+        block.origins = [headers[ORIGIN] for headers in told]
+        block.record_us = np.array([int(headers[TIMESTAMP]) for headers in told], np.int64) * 1000
+        return block

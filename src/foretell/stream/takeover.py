@@ -9,8 +9,8 @@ from confluent_kafka import Message, TopicPartition
 
 from foretell.config import Settings
 from foretell.stream.changelog import changelog_topic
-from foretell.stream.intake import Intake, Place
-from foretell.stream.messages import Change, Incoming, Outgoing
+from foretell.stream.intake import Intake
+from foretell.stream.messages import Change, Incoming, Outgoing, Place
 from foretell.stream.pipeline import Pipeline
 from foretell.stream.restore import Restorer, Stored
 from foretell.telemetry import metrics

@@ -69,6 +69,10 @@ class Delivery(Protocol):
         """
         ...
 
+    def confirm(self, offsets: list[TopicPartition]) -> None:
+        """What is left to do after `send`, in the thread that polls. Raises as `send`."""
+        ...
+
 
 class ExactlyOnce:
     """One transactional producer (Kafka KIP-98 and KIP-447).
@@ -92,7 +96,11 @@ class ExactlyOnce:
         self._give_up = give_up
 
     def start(self) -> None:
-        self._patiently(self._producer.init_transactions)
+        try:
+            self._patiently(self._producer.init_transactions)
+        except KafkaException as error:
+            _raise_if_over(error)
+            raise KafkaError(f"transactions cannot begin: {error.args[0].str()}") from None
 
     def send(self, out: Outgoing, offsets: list[TopicPartition], membership: Any) -> None:
         """Deliver in one transaction.
@@ -108,6 +116,9 @@ class ExactlyOnce:
             self._patiently(self._producer.commit_transaction)
         except KafkaException as error:
             self._abort(error)
+
+    def confirm(self, offsets: list[TopicPartition]) -> None:
+        """Nothing: the transaction held them."""
 
     def _patiently(self, call: Callable[..., object], *args: object) -> None:
         """Call again for as long as the client says that the same call may succeed."""
@@ -131,7 +142,7 @@ class ExactlyOnce:
 
 
 class AtLeastOnce:
-    """A plain producer: forecasts first, then windows, then offsets, each waited for.
+    """A plain producer: forecasts and rows that go on first, then windows, then offsets, each waited for.
 
     In that order a crash repeats forecasts and never loses one: a window that is already stored makes its row
     a duplicate, for which nothing is sent again.
@@ -156,8 +167,10 @@ class AtLeastOnce:
         """Nothing to take over."""
 
     def send(self, out: Outgoing, offsets: list[TopicPartition], membership: Any) -> None:
-        self._flush(Outgoing(forecasts=out.forecasts, dead_letters=out.dead_letters))
+        self._flush(Outgoing(forecasts=out.forecasts, dead_letters=out.dead_letters, rows=out.rows))
         self._flush(Outgoing(changes=out.changes))
+
+    def confirm(self, offsets: list[TopicPartition]) -> None:
         try:
             self._consumer().commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
@@ -188,8 +201,8 @@ def produce_all(producer: Producer, to: Destinations, out: Outgoing) -> None:
             produce(to.dead_letters, dead_value, dead_key, headers=headers)
         for partition, key, state in out.changes:
             produce(to.changelog, state, key, partition)
-        for key, row, headers, timestamp_ms in out.rows:
-            produce(to.rows, row, key, timestamp=timestamp_ms, headers=headers)
+        for key, row, headers in out.rows:
+            produce(to.rows, row, key, headers=headers)
     except BufferError:
         raise KafkaError(
             "a block does not fit the producer's queue", cure="lower stream.block_rows"

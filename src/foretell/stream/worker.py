@@ -14,14 +14,15 @@ from foretell.config import Settings
 from foretell.forecasting.forecaster import Forecaster
 from foretell.rows.reasons import Reason
 from foretell.stream.changelog import changelog_topic
+from foretell.stream.courier import Courier, Turn
 from foretell.stream.deadletter import dead_letter_topic
-from foretell.stream.intake import Intake, Place
-from foretell.stream.messages import Incoming, Outgoing
+from foretell.stream.intake import Intake
+from foretell.stream.messages import Incoming, Outgoing, Place, Polled
 from foretell.stream.pipeline import Pipeline
 from foretell.stream.repartition import Repartition, rows_topic
 from foretell.stream.restore import Restorer
 from foretell.stream.takeover import TakeOver
-from foretell.stream.transaction import Aborted, AtLeastOnce, Delivery, Destinations, ExactlyOnce
+from foretell.stream.transaction import AtLeastOnce, Delivery, Destinations, ExactlyOnce
 from foretell.telemetry import metrics
 from foretell.telemetry.meter import Meter, Snapshot
 
@@ -85,6 +86,8 @@ class Worker:
         self._repartition = Repartition(self._pipeline)
         self._windowed = rows_topic(stream.group) if stream.repartition else stream.input_topic
         self.delivery = self._open_delivery()
+        self._courier = Courier(self.delivery)
+        self._lost: list[Polled] = []
         self._take_over = TakeOver(
             settings,
             self._pipeline,
@@ -107,8 +110,8 @@ class Worker:
             self._settings.kafka,
             {"group.id": stream.group, "group.instance.id": self._identity},
             list(dict.fromkeys([stream.input_topic, self._windowed])),
-            lambda places: self._take_over.take(intake, places),
-            self._take_over.let_go,
+            self._assigned,
+            self._revoked,
         )
         intake.ends = self._ends
         self._state = "running"
@@ -116,8 +119,10 @@ class Worker:
             while not self._stopping.is_set():
                 self._turn(intake)
                 self._look_at_lag(intake)
+            self._settle(intake)
         finally:
             self._state = "stopped"
+            self._courier.close()
             intake.close()
 
     def stop(self, grace_s: float = _GRACE_S) -> None:
@@ -153,29 +158,65 @@ class Worker:
             self._intake.ends = self._ends
 
     def _turn(self, intake: Intake) -> None:
-        blocks = intake.blocks(self._settings.stream.block_rows, _POLL_S)
-        if not blocks:
+        """Poll and forecast, while the turn before is delivered; then hand over."""
+        polled = intake.poll(self._settings.stream.block_rows, _POLL_S)
+        if self._lost:  # partitions changed hands, and the turn that was under way then came to nothing
+            self._again(intake, polled)
+            return
+        if not polled.blocks:
+            if self._settle(intake):
+                intake.done(polled)
+            else:
+                self._again(intake, polled)
             return
         membership = intake.membership()
-        out = self._forecast(blocks)
-        began = time.monotonic()
-        try:
-            self.delivery.send(out, intake.offsets(blocks), membership)
-        except Aborted as aborted:
-            self._pipeline.undo()
-            intake.rewind(blocks)
-            self._meter.add(metrics.TRANSACTIONS, label="aborted")
-            log.warning("a transaction was aborted, and its rows are taken again: %s", aborted)
-            return
-        intake.done(blocks)
-        self._meter.observe(metrics.COMMIT, [time.monotonic() - began])
-        self._count(blocks, out)
+        turn = Turn(polled, self._forecast(polled.blocks), membership)
+        if self._settle(intake, turn):
+            self._courier.send(turn)
+        else:
+            self._again(intake, polled)
+
+    def _settle(self, intake: Intake, after: Turn | None = None) -> bool:
+        """Wait for the turn under way; false when it came to nothing, and with it the one `after` it."""
+        turn = self._courier.settle()
+        if turn is None:
+            return True
+        if turn.aborted is None:
+            intake.done(turn.polled)
+            self._count(turn)
+            return True
+        for undelivered in [after, turn] if after else [turn]:
+            self._pipeline.undo(undelivered.out)
+        self._lost.append(turn.polled)
+        self._meter.add(metrics.TRANSACTIONS, label="aborted")
+        log.warning("a transaction was aborted, and its rows are taken again: %s", turn.aborted)
+        return False
+
+    def _again(self, intake: Intake, polled: Polled) -> None:
+        """Read again what was lost with an aborted turn, and what was polled after it."""
+        lost, self._lost = [*self._lost, polled], []
+        intake.rewind(lost)
+
+    def _assigned(self, places: list[Place]) -> dict[Place, int]:
+        assert self._intake is not None
+        self._settle(self._intake)
+        return self._take_over.take(self._intake, places)
+
+    def _revoked(self, places: list[Place]) -> None:
+        # What is under way needs the windows and the membership that go away now.
+        assert self._intake is not None
+        self._settle(self._intake)
+        self._take_over.let_go(places)
 
     def _forecast(self, blocks: list[Incoming]) -> Outgoing:
         out = Outgoing()
         for block in blocks:
-            stage = self._pipeline if block.topic == self._windowed else self._repartition
-            out.add(stage.take(block))
+            if block.topic != self._windowed:
+                out.add(self._repartition.take(block))
+            elif self._settings.stream.repartition:
+                out.add(self._pipeline.take(self._repartition.resume(block)))
+            else:
+                out.add(self._pipeline.take(block))
         return out
 
     def _look_at_lag(self, intake: Intake) -> None:
@@ -185,10 +226,10 @@ class Worker:
             self._lag = intake.lag()
             intake.look_for_ends()
 
-    def _count(self, blocks: list[Incoming], out: Outgoing) -> None:
+    def _count(self, turn: Turn) -> None:
         self._turns += 1
-        now_us = time.time() * 1e6
-        meter, windowed = self._meter, [b for b in blocks if b.topic == self._windowed]
+        meter, out = self._meter, turn.out
+        windowed = [b for b in turn.polled.blocks if b.topic == self._windowed]
         meter.add(metrics.TRANSACTIONS, label="committed")
         meter.add(metrics.ROWS, sum(map(len, windowed)))
         meter.add(metrics.FORECASTS, len(out.forecasts))
@@ -199,7 +240,8 @@ class Worker:
             meter.add(metrics.DEAD_LETTERS, count, Reason(number).word)
         for block in windowed:
             meter.observe(metrics.BLOCK, [len(block)])
-            meter.observe(metrics.LATENCY, np.maximum(now_us - block.record_us, 0) / 1e6)
+            meter.observe(metrics.LATENCY, np.maximum(turn.at - block.record_us / 1e6, 0))
+        meter.observe(metrics.COMMIT, [turn.seconds])
         meter.set(metrics.SERIES, len(self._pipeline.series))
 
     def _open_delivery(self) -> Delivery:
