@@ -14,7 +14,7 @@ from foretell.importers.unpickle.calls import call
 from foretell.importers.unpickle.stand_ins import ArrayShell, DtypeShell, Global, Instance
 from foretell.importers.unpickle.stream import unpacked
 
-MAX_OPCODES = 1_000_000
+MAX_OPCODES = 250_000
 MAX_NESTED = 4  # a joblib array of objects is a pickle within the pickle
 MAX_LONG_BYTES = 64
 _CURE = "foretell reads files as data and runs nothing in them; save the scaler itself with joblib or pickle"
