@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
+
+from foretell.demo.apache_kafka import ApacheKafka
 
 FORETELL = Path(sys.executable).with_name("foretell")
 MARK = "FORETELL_TEST_RUN"
@@ -66,12 +69,17 @@ def test_on_the_mock_cluster(environ: Mapping[str, str]) -> None:
 
 
 @pytest.mark.kafka
-def test_on_a_real_kafka_a_killed_worker_costs_nothing(environ: Mapping[str, str], kafka_libs: Path) -> None:
-    done = demo({**environ, "KAFKA_HOME": str(kafka_libs)}, "--broker", "kafka")
+def test_on_a_real_kafka_a_killed_worker_costs_nothing(
+    environ: Mapping[str, str], kafka: ApacheKafka
+) -> None:
+    done = demo({**environ, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}, "--rate", "800")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "exactly once" in done.stdout
+    assert "(from environment KAFKA_BOOTSTRAP_SERVERS): exactly once" in done.stdout
     assert "killed (SIGKILL)" in done.stdout
     assert "6,300 forecasts due: 0 lost, 0 doubled, 0 unasked for" in done.stdout
+    # It is somebody else's broker: nothing of ours stays there.
+    topics = AdminClient({"bootstrap.servers": kafka.bootstrap_servers}).list_topics(timeout=10).topics
+    assert not [name for name in topics if name.startswith("foretell-demo")]
 
 
 def test_kept_running_until_told_to_end(environ: Mapping[str, str]) -> None:

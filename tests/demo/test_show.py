@@ -60,6 +60,16 @@ def test_a_pipe_gets_plain_lines() -> None:
     ]
 
 
+def test_a_terminal_gets_one_line_that_stays_in_its_place() -> None:
+    out = io.StringIO()
+    with Show(Console(file=out, width=40, force_terminal=True)) as show:
+        show.progress(Progress(1200, 6509, 1000, 400.0, (0.012, 0.05)))
+        show.say("worker 7 killed")
+    assert "1,200 of 6,509 rows" in out.getvalue()
+    assert "worker 7 killed\n" in out.getvalue()
+    assert "p99" not in out.getvalue()  # cut, not wrapped
+
+
 @pytest.mark.parametrize(("total", "wanted"), [(0, "7 rows"), (10, "7 of 10 rows")])
 def test_before_the_first_forecast_there_is_no_latency(total: int, wanted: str) -> None:
     said = str(Progress(7, total, 0, 3.0, (float("nan"), float("nan")), "waiting"))

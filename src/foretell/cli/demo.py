@@ -45,7 +45,7 @@ def _play(keep: bool, broker: Wanted, airports: tuple[str, ...], rate: float) ->
     log = loaded.settings.log
     quiet = log.model_copy(update={"level": "ERROR"}) if "log.level" not in loaded.sources else log
     setup(quiet, secrets(loaded.settings.kafka))
-    logging.captureWarnings(True)
+    logging.captureWarnings(True)  # Ray's, which are nothing to somebody who watches a demo
     show = Show(Console(file=sys.stdout, highlight=False))
     # Ray writes to stdout when a worker is killed, whatever it is told; ours keeps the real one.
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):

@@ -49,6 +49,11 @@ class Leashed:
         """True once it is gone, for whatever reason."""
         return self._leash.poll() is not None
 
+    @property
+    def exit_status(self) -> int | None:
+        """As a byte: 247 where SIGKILL ended it; `None` while it runs."""
+        return self._leash.poll()
+
     def signal(self, number: int) -> None:
         """Send a signal; nothing happens to one that has ended."""
         if not self.ended:
