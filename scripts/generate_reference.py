@@ -1,12 +1,13 @@
-"""Writes docs/reference/{commands,settings,errors,metrics}.md out of the code that they describe.
+"""Writes docs/reference/{commands,settings,errors,metrics,messages}.md out of the code that they describe.
 
 python scripts/generate_reference.py           write
 python scripts/generate_reference.py --check   say what is out of date, and exit 1
 """
 
+import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from foretell.cli.options import duration
 from foretell.config.layers import PREFIX, WELL_KNOWN
 from foretell.config.settings import Settings
 from foretell.errors import ForetellError
+from foretell.stream import schema
+from foretell.stream.template import PLACEHOLDERS
 from foretell.telemetry.metrics import TABLE
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -88,7 +91,35 @@ def metrics() -> str:
     )
 
 
-PAGES = {"commands": commands, "settings": settings, "errors": error_table, "metrics": metrics}
+def messages() -> str:
+    """What the stream door sends: forecasts, templates, dead letters."""
+    forecast = json.dumps(schema.forecast_schema(), indent=2, ensure_ascii=False)
+    return (
+        f"{HEAD}# Messages\n\n## Forecast\n\nKey: the series. Value: a JSON object of this schema:\n\n"
+        f"```json\n{forecast}\n```\n\n"
+        + _table(("header", "what it holds"), _quoted(schema.FORECAST_HEADERS))
+        + "Read the topic with `isolation.level=read_committed`, or aborted forecasts are seen too.\n\n"
+        "## Forecast of another shape\n\n`stream.forecast` in the configuration is a template: a tree in "
+        "which a string that begins with `$` is a placeholder, and all else stands for itself. It is checked "
+        "at start. `docs/examples/spark-weather/` has one.\n\n"
+        + _table(
+            ("placeholder", "what it stands for"),
+            [*((f"`${name}`", said) for name, said in PLACEHOLDERS.items()), ("`$$…`", "the text `$…`")],
+        )
+        + "## Dead letter\n\nTopic: `<input>-dead-letters`. Key, value and headers are the row's own; these "
+        "headers are added:\n\n"
+        + _table(("header", "what it holds"), _quoted(schema.DEAD_LETTER_HEADERS))
+        + _table(("reason", "what was wrong"), _quoted({r.word: said for r, said in schema.REASONS.items()}))
+    )
+
+
+PAGES = {
+    "commands": commands,
+    "settings": settings,
+    "errors": error_table,
+    "metrics": metrics,
+    "messages": messages,
+}
 
 
 def outdated(folder: Path = FOLDER) -> list[str]:
@@ -152,6 +183,10 @@ def _classes(cls: type[ForetellError]) -> Iterator[type[ForetellError]]:
     yield cls
     for child in cls.__subclasses__():
         yield from _classes(child)
+
+
+def _quoted(words: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(f"`{name}`", said) for name, said in words.items()]
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

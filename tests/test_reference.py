@@ -22,13 +22,13 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["commands", "settings", "errors", "metrics"])
+@pytest.mark.parametrize("page", ["commands", "settings", "errors", "metrics", "messages"])
 def test_a_page_is_what_the_code_says(generator: ModuleType, page: str) -> None:
     stale = "docs/reference is out of date: run python scripts/generate_reference.py"
     assert (generator.FOLDER / f"{page}.md").read_text() == generator.PAGES[page](), stale
 
 
-@pytest.mark.parametrize("page", ["commands", "settings", "errors", "metrics"])
+@pytest.mark.parametrize("page", ["commands", "settings", "errors", "metrics", "messages"])
 def test_every_row_says_something(generator: ModuleType, page: str) -> None:
     rows = [line for line in generator.PAGES[page]().splitlines() if line.startswith("| `")]
     assert rows

@@ -44,7 +44,7 @@ _FIELDS: dict[str, Schema] = {
     _ROLLED_OUT: {
         "type": "integer",
         "minimum": 0,
-        "description": "steps after the native ones, from forecasts fed back; only beyond the model's horizon",
+        "description": "steps after the native ones, from forecasts fed back; only beyond the horizon",
     },
 }
 
