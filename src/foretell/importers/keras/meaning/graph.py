@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from foretell.errors import UnreadableFile, UnsupportedModel
 from foretell.importers.keras.meaning.layers import Layer, Shape
 
-MAX_ELEMENTS = 2**26  # of one window at one place; more is a mistake or an attack
+MAX_ELEMENTS = 2**21  # that all layers make of one window; more is a mistake or an attack
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     outputs: tuple[int, ...] = ()
     notes: list[str] = field(default_factory=list)
+    _elements: int = 0
 
     def shape(self, index: int) -> Shape:
         return self.input_shape if index == -1 else self.nodes[index].shape
@@ -48,7 +49,7 @@ class Graph:
         """Put a layer behind its inputs, and return what stands for its output.
 
         Raises:
-            UnreadableFile: its weights do not fit what flows in.
+            UnreadableFile: its weights do not fit what flows in, or too much comes out.
             UnsupportedModel: it takes another number of inputs.
         """
         try:
@@ -60,7 +61,8 @@ class Graph:
                 f"{self.file}: layer {name} ({type(layer).__name__}) is given {len(inputs)} inputs",
                 cure="initial states and masks are not supported; export the model to ONNX",
             ) from None
-        if math.prod(shape) > MAX_ELEMENTS:
+        self._elements += math.prod(shape)
+        if self._elements > MAX_ELEMENTS:
             raise UnreadableFile(f"{self.file}: layer {name} makes {shape} of one window, too much")
         self.nodes.append(Node(name, layer, inputs, shape))
         return len(self.nodes) - 1

@@ -12,6 +12,7 @@ from foretell.importers.keras.meaning.options import CURE, Options
 from foretell.importers.keras.meaning.readers import READERS
 
 _OWN_MODULES = ("keras", "tf_keras", "tensorflow")
+_MAX_WINDOW = 2**18  # numbers: half a year of minutes of one feature
 _FUNCTIONAL = ("Functional", "Model")
 
 
@@ -86,7 +87,7 @@ def _window(saved: SavedModel, shape: object, lookback: int | None) -> tuple[int
         raise MissingFact(
             f"{saved.file}: the model takes windows of any length", cure="say how long they are: --lookback N"
         )
-    if not isinstance(steps, int) or not 0 < steps < 2**20 or not 0 < shape[2] < 2**20:
+    if not isinstance(steps, int) or steps < 1 or shape[2] < 1 or steps * shape[2] > _MAX_WINDOW:
         raise UnreadableFile(f"{saved.file}: the model declares windows of shape {shape}")
     return steps, shape[2]
 
