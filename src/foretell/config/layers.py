@@ -25,7 +25,8 @@ WELL_KNOWN = {
 PREFIX = "FORETELL_"
 PROPERTIES = "kafka.properties."  # what follows is librdkafka's own dotted name
 MASK = "**********"
-_WHOLE = {"stream.forecast"}  # its keys are the user's own words
+_WHOLE = {"stream.forecast", "stream.units"}  # their keys are the user's own words
+_PATHS = {"rows.adapter", "model.bundle", "model.storage_path"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,12 @@ def _from_file(file: Path) -> list[Given]:
     whole_parts = {
         part: value for part, value in tree.items() if value is not None
     }  # all of it commented out
-    return [Given(name, value, str(file)) for name, value in _leaves(whole_parts)]
+    return [Given(name, _located(name, value, file), str(file)) for name, value in _leaves(whole_parts)]
+
+
+def _located(name: str, value: object, file: Path) -> object:
+    """A path in a file is meant from where the file lies, not from where foretell is started."""
+    return file.parent / value if name in _PATHS and isinstance(value, str) else value
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[Given]:

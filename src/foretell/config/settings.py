@@ -189,6 +189,9 @@ class StreamSettings(Part):
     stall: Duration = Field(default=60.0, description="replace a worker that commits nothing for this long")
     port: int = Field(default=8079, ge=0, le=65535, description="of /healthz and /metrics; 0: a free one")
     host: str = Field(default="127.0.0.1", description="address of /healthz and /metrics")
+    units: dict[str, str] = Field(
+        default_factory=dict, description="units of the forecasts, by target; unset: those of the training"
+    )
     forecast: dict[str, Any] | None = Field(default=None, description="template of a forecast message")
 
 

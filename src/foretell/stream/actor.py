@@ -12,6 +12,7 @@ import ray
 from foretell.config import Settings
 from foretell.errors import ForetellError
 from foretell.forecasting.forecaster import Forecaster
+from foretell.rows.adapter import Adapter
 from foretell.stream.kafka import secrets
 from foretell.stream.messages import Place
 from foretell.stream.worker import Worker, WorkerStatus
@@ -27,11 +28,13 @@ class Plan:
 
     Attributes:
         files: the bundle's, by name: its folder need not exist on the worker's machine.
+        adapter: how features come out of rows; its file need not exist there either.
         gpu: whether the cluster has one. ends: of `--until-end`.
     """
 
     settings: Settings
     files: dict[str, bytes]
+    adapter: Adapter
     gpu: bool
     ends: dict[Place, int] = field(default_factory=dict)
     rebuild: bool = False
@@ -60,7 +63,9 @@ class WorkerActor:
             forecaster = Forecaster.open(
                 Path(folder), settings.engine, gpu=plan.gpu, gpu_fraction=settings.stream.gpu_fraction
             )
-        self._worker = Worker(settings, forecaster, index, ends=plan.ends, rebuild=plan.rebuild)
+        self._worker = Worker(
+            settings, forecaster, index, adapter=plan.adapter, ends=plan.ends, rebuild=plan.rebuild
+        )
         threading.Thread(target=self._export, name="metrics", daemon=True).start()
 
     def run(self) -> Outcome:

@@ -52,7 +52,7 @@ def bury(out: Outgoing, block: Incoming, rows: RowBlock) -> None:
         record, reason = block.messages[i], Reason(int(rows.reason[i]))
         timestamp_ms = int(block.record_us[i]) // 1000
         headers = dead_letter_headers(reason, rows.message[i], origin, record.headers(), timestamp_ms)
-        out.dead_letters.append((record.key(), record.value(), headers))
+        out.dead_letters.append((block.key(i), record.value(), headers))
     numbers, counts = np.unique(rows.reason[bad], return_counts=True)
     out.dead = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 

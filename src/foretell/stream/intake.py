@@ -156,9 +156,11 @@ class Intake:
                 self.reached.add(place)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not partitions:  # others joined or left: what we hold, and what is under way, stays as it is
+            return
         self._disturbed = True
         places = [(p.topic, p.partition) for p in partitions]
-        starts = self._take_over(places) if places else {}
+        starts = self._take_over(places)
         self.next |= starts
         consumer.incremental_assign([TopicPartition(t, p, starts[t, p]) for t, p in places])
         for place in places:

@@ -21,7 +21,7 @@ class Incoming:
     Attributes:
         record_us: the records' own timestamps, microseconds since 1970 UTC.
         messages: the records themselves; keys and headers are looked up where they are needed.
-        origins: where rows came from that have passed a repartition topic; `None`: from here.
+        origins, original_keys: of rows that have passed a repartition topic; `None`: their own.
     """
 
     topic: str
@@ -31,6 +31,7 @@ class Incoming:
     values: list[bytes | None]
     messages: Sequence[Message]
     origins: list[bytes] | None = None
+    original_keys: list[bytes | None] | None = None
 
     @classmethod
     def of(cls, topic: str, messages: Sequence[Message]) -> "Incoming":
@@ -46,6 +47,10 @@ class Incoming:
 
     def __len__(self) -> int:
         return len(self.messages)
+
+    def key(self, i: int) -> bytes | None:
+        """A row's key, as its producer gave it."""
+        return self.messages[i].key() if self.original_keys is None else self.original_keys[i]
 
     def keys(self) -> list[bytes | None]:
         return [m.key() for m in self.messages]

@@ -6,22 +6,20 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.bundle.manifest import Manifest
 from foretell.config import Settings
 from foretell.errors import EngineError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.forecasting.forecasts import Forecasts
-from foretell.rows.adapter_file import load_adapter
+from foretell.rows.adapter import Adapter
 from foretell.rows.block import RowBlock
-from foretell.rows.decoder import RowDecoder
 from foretell.rows.reasons import Reason
 from foretell.stream.changelog import State, encode_states
 from foretell.stream.codec import ForecastBatch, ForecastEncoder
 from foretell.stream.deadletter import ORIGIN, REVISION, bury
 from foretell.stream.messages import Change, Headers, Incoming, Outgoing
+from foretell.stream.recipe import Recipe
 from foretell.stream.series import SeriesTable
-from foretell.stream.template import compile_template
-from foretell.windows import RangeWatch, Update, WindowRules, open_windows
+from foretell.windows import Update, open_windows
 
 _MESSAGES = {
     Reason.IN_THE_FUTURE: "event time {time} lies further ahead of its record than windows.future_tolerance",
@@ -39,23 +37,23 @@ class Pipeline:
         notices: plain words for a person, each said once; whoever tells them empties the list.
     """
 
-    def __init__(self, settings: Settings, forecaster: Forecaster) -> None:
-        manifest = forecaster.manifest
-        names = [column.name for column in manifest.inputs]
-        rules = WindowRules.from_settings(
-            settings.windows, lookback=manifest.lookback, features=len(names), step_s=manifest.step_s
-        )
-        template = compile_template(manifest, settings.stream.forecast, settings.stream.horizon)
+    def __init__(self, settings: Settings, forecaster: Forecaster, adapter: Adapter | None = None) -> None:
+        """Raises ConfigError or AdapterError, as `Recipe.of`."""
+        self._recipe = recipe = Recipe.of(settings, forecaster.manifest, adapter)
         self._forecaster = forecaster
-        self._horizon = settings.stream.horizon or manifest.horizon
-        self._windows = open_windows(rules)
-        self._encoder = ForecastEncoder(manifest, template)
-        self._decoder = _decoder(settings, manifest, template.row_paths)
+        self._windows = open_windows(recipe.rules)
+        self._encoder = ForecastEncoder(recipe.manifest, recipe.template)
+        self._decoder = recipe.decoder(settings)
         self._keyed = settings.rows.series is None
-        self._watch = _range_watch(manifest)
+        self._watch = recipe.range_watch()
         self.series = SeriesTable(self._windows)
-        self.rules = rules.fingerprint(names)
+        self.rules = recipe.rules.fingerprint(recipe.names)
         self.notices: list[str] = []
+
+    @property
+    def outside(self) -> dict[str, int]:
+        """Values far from those trained on, by feature."""
+        return dict(zip(self._recipe.names, self._watch.outside.tolist(), strict=True))
 
     @property
     def number_fields(self) -> frozenset[str]:
@@ -126,7 +124,7 @@ class Pipeline:
     def _predict(self, windows: NDArray[np.float64], newest_us: NDArray[np.int64]) -> Forecasts:
         """All at once; when the runtime fails on the block, one by one, so that one window fails alone."""
         try:
-            return self._forecaster.predict(windows, self._horizon, newest_us)
+            return self._forecaster.predict(windows, self._recipe.horizon, newest_us)
         except EngineError:
             if len(windows) < 2:
                 raise
@@ -134,12 +132,12 @@ class Pipeline:
 
     def _one_by_one(self, windows: NDArray[np.float64], newest_us: NDArray[np.int64]) -> Forecasts:
         targets = len(self._forecaster.manifest.targets)
-        values = np.full((len(windows), self._horizon, targets), np.nan)
+        values = np.full((len(windows), self._recipe.horizon, targets), np.nan)
         steps, refused = np.zeros(len(windows), np.int64), np.ones(len(windows), np.bool_)
         native = 0
         for i in range(len(windows)):
             try:
-                one = self._forecaster.predict(windows[i : i + 1], self._horizon, newest_us[i : i + 1])
+                one = self._forecaster.predict(windows[i : i + 1], self._recipe.horizon, newest_us[i : i + 1])
             except EngineError as error:
                 last = error
                 continue
@@ -167,7 +165,7 @@ class Pipeline:
         batch = ForecastBatch(
             series=[rows.series[i] or "" for i in index],
             newest_us=update.newest_us[kept],
-            values=forecasts.values[kept],
+            values=forecasts.values[kept] * self._recipe.factor + self._recipe.offset,
             steps=forecasts.steps[kept],
             filled=update.filled[kept],
             revision=update.revision[kept],
@@ -187,30 +185,6 @@ class Pipeline:
         out.changes = [
             (p, name.encode(), value) for p, name, value in zip(partitions, names, values, strict=True)
         ]
-
-
-def _decoder(settings: Settings, manifest: Manifest, row_paths: tuple[str, ...]) -> RowDecoder:
-    names = [column.name for column in manifest.inputs]
-    own = settings.rows.adapter
-    reject = settings.windows.out_of_range == "reject"
-    return RowDecoder(
-        settings.rows,
-        names,
-        load_adapter(own, names) if own else manifest.adapter,
-        [column.bounds() for column in manifest.inputs] if reject else None,
-        row_paths,
-    )
-
-
-def _range_watch(manifest: Manifest) -> RangeWatch:
-    columns = manifest.inputs
-    return RangeWatch(
-        [c.name for c in columns],
-        [c.low for c in columns],
-        [c.high for c in columns],
-        [c.center for c in columns],
-        [c.spread for c in columns],
-    )
 
 
 def _headers(block: Incoming, index: NDArray[np.intp], revision: NDArray[np.bool_]) -> list[Headers]:

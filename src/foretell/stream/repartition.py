@@ -7,6 +7,8 @@ from foretell.stream.deadletter import ORIGIN, TIMESTAMP, bury
 from foretell.stream.messages import Headers, Incoming, Outgoing
 from foretell.stream.pipeline import Pipeline
 
+KEY = "foretell-origin-key"
+
 
 def rows_topic(group: str) -> str:
     """`<group>-rows-repartition`."""
@@ -16,8 +18,8 @@ def rows_topic(group: str) -> str:
 class Repartition:
     """The first stage: a row of the input goes on, as it is, to the partition of its series.
 
-    Its origin and timestamp go along in headers, so that the second stage treats it as the row it was. The
-    record itself gets a timestamp of today: of old rows, retention would delete it before it is read.
+    Its origin, key and timestamp go along in headers, so that the second stage treats it as the row it was.
+    The record itself gets a timestamp of today: of old rows, retention would delete it before it is read.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -31,14 +33,17 @@ class Repartition:
         for i, origin in zip(good.tolist(), block.origin(good), strict=True):
             message = block.messages[i]
             ours: Headers = [(ORIGIN, origin), (TIMESTAMP, str(block.record_us[i] // 1000).encode())]
-            headers = [(k, v) for k, v in message.headers() or [] if k not in (ORIGIN, TIMESTAMP)] + ours
+            if message.key() is not None:
+                ours.append((KEY, message.key()))
+            headers = [(k, v) for k, v in message.headers() or [] if k not in (ORIGIN, TIMESTAMP, KEY)] + ours
             out.rows.append(((rows.series[i] or "").encode(), message.value(), headers))
         bury(out, block, rows)
         return out
 
     def resume(self, block: Incoming) -> Incoming:
-        """A block of the second stage, with the origins and timestamps of its rows."""
+        """A block of the second stage, with the origins, keys and timestamps of its rows."""
         told = [dict(message.headers() or ()) for message in block.messages]
         block.origins = [headers[ORIGIN] for headers in told]
+        block.original_keys = [headers.get(KEY) for headers in told]
         block.record_us = np.array([int(headers[TIMESTAMP]) for headers in told], np.int64) * 1000
         return block

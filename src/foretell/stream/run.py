@@ -10,6 +10,8 @@ from pathlib import Path
 from foretell.config import Settings
 from foretell.stream.status import StreamStatus
 from foretell.stream.supervisor import Supervisor
+from foretell.telemetry import metrics
+from foretell.telemetry.meter import Snapshot
 
 log = logging.getLogger("foretell.stream")
 _PROGRESS_S = 0.5
@@ -23,26 +25,55 @@ def run_stream(settings: Settings, bundle: Path, progress: Callable[[StreamStatu
     """
     if settings.stream.delivery == "at_least_once":
         log.warning("delivery: at_least_once: no transactions; a forecast can come twice after a failure")
+    supervisor = Supervisor(settings, bundle)
     with _asked_to_end() as asked:
-        supervisor = Supervisor(settings, bundle)
-        supervisor.start()
-        log.info("/healthz and /metrics at http://%s:%d", settings.stream.host, supervisor.port)
         try:
+            supervisor.start()
+            asked.starting = False
+            log.info("/healthz and /metrics at http://%s:%d", settings.stream.host, supervisor.port)
             while not supervisor.finished.wait(_PROGRESS_S) and not asked.is_set():
                 progress(supervisor.status())
+        except _Interrupted:
+            return 0
         finally:
             supervisor.stop()
     progress(supervisor.status())
+    _sum_up(supervisor.status().figures)
     if supervisor.error is not None:
         raise supervisor.error
     return 0
 
 
+def _sum_up(figures: Snapshot) -> None:
+    dead = {word: int(n) for word, n in figures.by_label(metrics.DEAD_LETTERS).items()}
+    reasons = f" ({', '.join(f'{word} {n:,}' for word, n in sorted(dead.items()))})" if dead else ""
+    log.info(
+        "ended: %s rows, %s forecasts, %s dead letters%s",
+        f"{figures.value(metrics.ROWS):,.0f}",
+        f"{figures.value(metrics.FORECASTS):,.0f}",
+        f"{sum(dead.values()):,}",
+        reasons,
+    )
+
+
+class _Interrupted(BaseException):
+    """Asked to end while still waiting for Kafka or Ray: nothing is to be drained."""
+
+
+class _Asked(threading.Event):
+    starting = True
+
+    def hear(self, *_: object) -> None:
+        self.set()
+        if self.starting:
+            raise _Interrupted
+
+
 @contextmanager
-def _asked_to_end() -> Iterator[threading.Event]:
+def _asked_to_end() -> Iterator[_Asked]:
     """Set by SIGTERM and SIGINT, whose handlers are put back afterwards."""
-    asked = threading.Event()
-    before = {s: signal.signal(s, lambda *_: asked.set()) for s in (signal.SIGTERM, signal.SIGINT)}
+    asked = _Asked()
+    before = {s: signal.signal(s, asked.hear) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield asked
     finally:

@@ -18,6 +18,7 @@ from foretell.stream.cluster import Cluster
 from foretell.stream.figures import Figures
 from foretell.stream.finish import Finish
 from foretell.stream.provision import provision
+from foretell.stream.recipe import Recipe
 from foretell.stream.slot import WorkerSlot
 from foretell.stream.status import StreamStatus
 from foretell.telemetry.export import page
@@ -42,6 +43,7 @@ class Supervisor:
         stream = settings.stream
         self._settings = settings
         self._bundle = open_bundle(bundle)
+        self._recipe = Recipe.of(settings, self._bundle.manifest)
         self._cluster = Cluster(settings.ray, stream.num_actors)
         self._slots = [WorkerSlot(i) for i in range(stream.num_actors)]
         self._figures = Figures(stream.stall)
@@ -122,6 +124,7 @@ class Supervisor:
         if outcome is not None and not self._stopping.is_set():
             self._judge(slot, outcome)
         if slot.fill(self._plan, self._share):
+            slot.send("read_until", self._finish.ends)
             return
         status = slot.listen()
         if status is not None:
@@ -160,7 +163,9 @@ class Supervisor:
         self._share = settings.stream.gpu_fraction if gpu else 0.0
         files = {name: self._bundle.read(name) for name in self._bundle.manifest.files}
         files |= {"bundle.json": (self._bundle.path / "bundle.json").read_bytes()}
-        self._plan = ray.put(Plan(settings, files, gpu, self._finish.ends, settings.stream.rebuild))
+        self._plan = ray.put(
+            Plan(settings, files, self._recipe.adapter, gpu, self._finish.ends, settings.stream.rebuild)
+        )
 
     def _reconnect(self) -> None:
         """Ray is gone: start or reach it again, for as long as it takes."""

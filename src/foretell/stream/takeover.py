@@ -8,11 +8,13 @@ from typing import Any
 from confluent_kafka import Message, TopicPartition
 
 from foretell.config import Settings
+from foretell.errors import KafkaError
 from foretell.stream.changelog import changelog_topic
 from foretell.stream.intake import Intake
 from foretell.stream.messages import Change, Incoming, Outgoing, Place
 from foretell.stream.pipeline import Pipeline
 from foretell.stream.restore import Restorer, Stored
+from foretell.stream.transaction import Aborted
 from foretell.telemetry import metrics
 from foretell.telemetry.meter import Meter
 
@@ -119,7 +121,10 @@ class TakeOver:
         # The offsets go along, unchanged, so that a worker that lost the partition meanwhile writes nothing.
         place, membership = TopicPartition(topic, partition, end), intake.membership()
         for changes in _batches([*self._pipeline.dump(partition), *gone], _CHANGES):
-            self._send(Outgoing(changes=changes), [place], membership)
+            try:
+                self._send(Outgoing(changes=changes), [place], membership)
+            except Aborted as aborted:
+                raise KafkaError(f"rebuilt windows could not be written: {aborted}") from None
 
 
 def _batches(changes: list[Change], size: int) -> list[list[Change]]:

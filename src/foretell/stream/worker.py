@@ -12,6 +12,7 @@ from confluent_kafka import Consumer
 
 from foretell.config import Settings
 from foretell.forecasting.forecaster import Forecaster
+from foretell.rows.adapter import Adapter
 from foretell.rows.reasons import Reason
 from foretell.stream.changelog import changelog_topic
 from foretell.stream.courier import Courier, Turn
@@ -66,6 +67,7 @@ class Worker:
         forecaster: Forecaster,
         index: int,
         *,
+        adapter: Adapter | None = None,
         ends: dict[Place, int] | None = None,
         rebuild: bool = False,
     ) -> None:
@@ -82,7 +84,7 @@ class Worker:
         self._lag_due = 0.0
         self._meter = Meter()
         self._intake: Intake | None = None
-        self._pipeline = Pipeline(settings, forecaster)
+        self._pipeline = Pipeline(settings, forecaster, adapter)
         self._repartition = Repartition(self._pipeline)
         self._windowed = rows_topic(stream.group) if stream.repartition else stream.input_topic
         self.delivery = self._open_delivery()
@@ -224,6 +226,7 @@ class Worker:
         if time.monotonic() > self._lag_due:
             self._lag_due = time.monotonic() + _LAG_S
             self._lag = intake.lag()
+            self._meter.set_all(metrics.LAG, {f"{topic}/{p}": n for (topic, p), n in self._lag.items()})
             intake.look_for_ends()
 
     def _count(self, turn: Turn) -> None:
@@ -241,6 +244,7 @@ class Worker:
         for block in windowed:
             meter.observe(metrics.BLOCK, [len(block)])
             meter.observe(metrics.LATENCY, np.maximum(turn.at - block.record_us / 1e6, 0))
+        meter.set_all(metrics.OUT_OF_RANGE, self._pipeline.outside)
         meter.observe(metrics.COMMIT, [turn.seconds])
         meter.set(metrics.SERIES, len(self._pipeline.series))
 

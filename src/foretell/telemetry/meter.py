@@ -88,7 +88,7 @@ class Meter:
         self._values[metric.name] = {"": value}
 
     def set_all(self, metric: Metric, values: Mapping[str, float]) -> None:
-        """A gauge, all its labels at once: those that are not named are gone."""
+        """All labels of a figure at once: those that are not named are gone."""
         kept: dict[str, float] = {}
         for label, value in values.items():
             label = _bounded(metric, label, kept)

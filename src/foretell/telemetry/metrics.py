@@ -47,7 +47,6 @@ DEAD_LETTERS = Metric(
     "foretell_stream_dead_letters_total", Kind.COUNTER, "Rows that cannot be used.", label="reason"
 )
 SAME_ROWS = Metric("foretell_stream_same_rows_total", Kind.COUNTER, "Rows dropped: their values were there.")
-LATE_ROWS = Metric("foretell_stream_late_rows_total", Kind.COUNTER, "Rows that filled an older slot.")
 FILLED = Metric("foretell_stream_filled_slots_total", Kind.COUNTER, "Slots of windows filled by policy.")
 OUT_OF_RANGE = Metric(
     "foretell_stream_out_of_range_total", Kind.COUNTER, "Values far from those trained on.", label="feature"
@@ -83,7 +82,6 @@ TABLE = (
     REVISIONS,
     DEAD_LETTERS,
     SAME_ROWS,
-    LATE_ROWS,
     FILLED,
     OUT_OF_RANGE,
     LAG,
