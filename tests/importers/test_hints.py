@@ -49,3 +49,11 @@ def test_the_lines_are_an_adapter() -> None:
         "humidity": "rh",
     }
     assert rules["rain"].field == "rain"
+
+
+def test_names_that_yaml_would_read_otherwise() -> None:
+    names = ["T (degC), temp: {max}", "no dew point", 'a "quoted" temp']
+    columns = [Column(name, center=50.3, spread=20.3) for name in names]
+    suggestion = suggest(columns, None)
+    assert suggestion is not None
+    assert [parse_adapter(suggestion.yaml, names).features[name].field for name in names] == names

@@ -36,6 +36,14 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.center - 4 * self.spread, self.center + 4 * self.spread
         return None
 
+    def trained_on(self) -> str | None:
+        """`50.3 ± 20.3`, or `-1 to 30.9`; `None` when unknown."""
+        if self.center is not None and self.spread is not None:
+            return f"{self.center:.4g} ± {self.spread:.3g}"
+        if self.low is not None and self.high is not None:
+            return f"{self.low:.4g} to {self.high:.4g}"
+        return None
+
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An output of the network: its name in the graph, and its shape without the batch."""

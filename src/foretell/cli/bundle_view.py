@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from foretell.bundle.manifest import Column, Manifest
+from foretell.bundle.manifest import Manifest
 from foretell.rows.adapter import FeatureRule, Source
 
 _PLAIN_WIDTH = 140
@@ -35,15 +35,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def trained_on(column: Column) -> str:
-    """`50.3 ± 20.3`, `-1 to 30.9`, or a dash."""
-    if column.center is not None and column.spread is not None:
-        return f"{column.center:.4g} ± {column.spread:.3g}"
-    if column.low is not None and column.high is not None:
-        return f"{column.low:.4g} to {column.high:.4g}"
-    return "–"
-
-
 def from_a_row(name: str, rule: FeatureRule | None) -> str:
     """How a row carries a feature: `temperature_mean (degC)`, `dew_point of …`."""
     if rule is None:
@@ -67,9 +58,9 @@ def columns_table(manifest: Manifest) -> Table:
         table.add_column(heading)
     for column in manifest.inputs:
         row = from_a_row(column.name, manifest.adapter.features.get(column.name))
-        table.add_row("input", Text(column.name), column.unit or "–", trained_on(column), Text(row))
+        table.add_row("input", Text(column.name), column.unit or "–", column.trained_on() or "–", Text(row))
     for column in manifest.targets:
-        table.add_row("target", Text(column.name), column.unit or "–", trained_on(column), "")
+        table.add_row("target", Text(column.name), column.unit or "–", column.trained_on() or "–", "")
     return table
 
 

@@ -95,9 +95,7 @@ def _show(imported: Imported) -> None:
     paragraph(out, "Still missing", (f"{x.what}; {x.consequence}. {x.cure}" for x in imported.lacks))
     if imported.suggestion:
         paragraph(out, "Check the units and fields of your rows", imported.suggestion.reasons)
-        out.print(
-            "  Correct these lines, save them as adapter.yaml and import again with --adapter adapter.yaml:"
-        )
+        out.print("  Correct these lines, save them as adapter.yaml, and import with --adapter adapter.yaml:")
         out.print()
         out.print(Text("".join(f"    {line}\n" for line in imported.suggestion.yaml.splitlines())), end="")
     out.print()

@@ -1,5 +1,6 @@
 """What a person should be told about units, and the lines of adapter.yaml that say them."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +12,6 @@ _TEMPERATURE = re.compile(r"temp|dew|^t$|feels", re.IGNORECASE)
 _DEW_POINT = re.compile(r"dew_?point", re.IGNORECASE)
 _WIND = re.compile(r"wind_?(speed|gust)", re.IGNORECASE)
 _IN_A_ROW = {"degF": "degC", "K": "degC", "mph": "km/h"}
-
-
-def training(column: Column) -> str | None:
-    """`50.3 ± 20.3`, or `-1 to 30.9`; `None` when nobody knows."""
-    if column.center is not None:
-        return (
-            f"{column.center:.4g} ± {column.spread:.3g}"
-            if column.spread is not None
-            else f"{column.center:.4g}"
-        )
-    if column.low is not None and column.high is not None:
-        return f"{column.low:.4g} to {column.high:.4g}"
-    return None
 
 
 def likely_units(columns: Sequence[Column]) -> Mapping[str, str]:
@@ -63,7 +51,7 @@ def suggest(columns: Sequence[Column], old: OldAdapter | None) -> Suggestion | N
     """What to declare, where an adapter says too little; `None` when there is nothing to say."""
     units = likely_units(columns)
     unknown = old.unknown([c.name for c in columns]) if old else []
-    reasons = [f"{name}: {_reason(name, columns, unit)}" for name, unit in units.items()]
+    reasons = [f"{c.name}: {_reason(c, units[c.name])}" for c in columns if c.name in units]
     reasons += [
         f"{name}: the adapter says nothing about it, so a row must carry {name} itself" for name in unknown
     ]
@@ -75,19 +63,19 @@ def suggest(columns: Sequence[Column], old: OldAdapter | None) -> Suggestion | N
     return Suggestion(tuple(reasons), "\n".join(lines) + "\n")
 
 
-def _reason(name: str, columns: Sequence[Column], unit: str) -> str:
-    trained = next((training(c) for c in columns if c.name == name), None) or "unknown figures"
+def _reason(column: Column, unit: str) -> str:
     looks = "probably mph, as the temperatures are degF" if unit == "mph" else f"which looks like {unit}"
-    return f"trained around {trained}, {looks}; is that what the rows carry?"
+    return f"trained around {column.trained_on() or 'unknown figures'}, {looks}; is that what the rows carry?"
 
 
 def _rule(name: str, unit: str | None, old: OldAdapter | None, unknown: bool) -> list[str]:
-    field = old.mapping.get(name, name) if old else name
+    mapping = old.mapping if old else {}
+    field, key = _plain(mapping.get(name, name)), _plain(name)
     if unknown and _DEW_POINT.search(name):
-        temperature = old.mapping.get("temperature", "temperature") if old else "temperature"
-        humidity = old.mapping.get("humidity", "humidity") if old else "humidity"
+        temperature = _plain(mapping.get("temperature", "temperature"))
+        humidity = _plain(mapping.get("humidity", "humidity"))
         return [
-            f"  {name}:",
+            f"  {key}:",
             "    derive: dew_point",
             "    of:",
             f"      temperature: {{field: {temperature}, unit: degC}}",
@@ -95,7 +83,12 @@ def _rule(name: str, unit: str | None, old: OldAdapter | None, unknown: bool) ->
             f"    model_unit: {unit or 'degC'}",
         ]
     if unit is not None:
-        return [f"  {name}: {{field: {field}, unit: {_IN_A_ROW[unit]}, model_unit: {unit}}}"]
-    if unknown or field != name:
-        return [f"  {name}: {{field: {field}}}"]
+        return [f"  {key}: {{field: {field}, unit: {_IN_A_ROW[unit]}, model_unit: {unit}}}"]
+    if unknown or field != key:
+        return [f"  {key}: {{field: {field}}}"]
     return []
+
+
+def _plain(name: str) -> str:
+    """As YAML takes it: in quotes where a name is more than a word."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else json.dumps(name)
