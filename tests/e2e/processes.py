@@ -41,6 +41,11 @@ class Running:
     def ended(self) -> bool:
         return self._process.ended
 
+    @property
+    def exit_status(self) -> int | None:
+        """As a byte: 247 is SIGKILL. `None` while it runs."""
+        return self._process.exit_status
+
     def signal(self, number: int) -> None:
         self._process.signal(number)
 
@@ -95,11 +100,11 @@ class WorkerProcess(Running):
     """One worker without Ray, see `lone_worker`.
 
     Args:
-        die_at: a step of the commit, and the turn in which the worker kills itself there.
+        fault: what goes wrong with it.
     """
 
     def __init__(
-        self, folder: Path, bundle: Path, tree: dict[str, Any], index: int, die_at: str | None = None
+        self, folder: Path, bundle: Path, tree: dict[str, Any], index: int, fault: str | None = None
     ) -> None:
         config = folder / "lone.yaml"
         config.write_text(yaml.safe_dump(tree))
@@ -109,7 +114,7 @@ class WorkerProcess(Running):
             str(config),
             str(bundle),
             str(index),
-            *filter(None, [die_at]),
+            *filter(None, [fault]),
         ]
         super().__init__(command, folder / f"worker-{index}.log", {"PYTHONPATH": str(ROOT)})
 

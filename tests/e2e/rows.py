@@ -4,6 +4,8 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
 
 HOUR_MS = 3_600_000
 START_MS = 1_356_998_400_000  # 2013-01-01T00:00:00Z
@@ -57,6 +59,11 @@ class Source:
         """`reject`: whether the stream under test has `out_of_range: reject`."""
         self._random = random.Random(seed)
         self._reject = reject
+
+    def rows(self) -> Iterator[Row]:
+        """Without end, a generation after the other."""
+        for number in count():
+            yield from self.generation(number)
 
     def generation(self, number: int, hours: int = 240) -> Iterator[Row]:
         """Some 50,000 rows of 200 series that no other generation has."""
@@ -163,6 +170,4 @@ def _json(fields: dict[str, object], **otherwise: object) -> bytes:
 
 
 def _iso(hour: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp((START_MS + hour * HOUR_MS) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -23,10 +23,10 @@ def test_killed_actors_lose_and_double_nothing(trial: Trial) -> None:
     rng = random.Random(SEED)
     stream = trial.stream()
     stream.wait_for_workers(3)
-    feeder = trial.feed(Source(SEED, reject=True).generation(0), rows_per_s=2500)
+    feeder = trial.feed(Source(SEED, reject=True).generation(0), rows_per_s=4000)
     killed = 0
     for _ in range(KILLS):
-        moment = time.monotonic() + rng.uniform(0.5, 2.5)
+        moment = time.monotonic() + rng.uniform(0.5, 2.0)
         wait_until(lambda moment=moment: time.monotonic() > moment, 5, "the moment")  # type: ignore[misc]
         actors = stream.actors()
         if actors and not feeder.done:

@@ -64,9 +64,9 @@ class Trial:
         self._running.append(process)
         return process
 
-    def worker(self, index: int, die_at: str | None = None) -> WorkerProcess:
+    def worker(self, index: int, fault: str | None = None) -> WorkerProcess:
         """One worker in a process of its own, without Ray."""
-        process = WorkerProcess(self.folder, self.bundle, self.tree, index, die_at)
+        process = WorkerProcess(self.folder, self.bundle, self.tree, index, fault)
         self._running.append(process)
         return process
 
