@@ -52,8 +52,8 @@ def test_the_lines_are_an_adapter() -> None:
 
 
 def test_names_that_yaml_would_read_otherwise() -> None:
-    names = ["T (degC), temp: {max}", "no dew point", 'a "quoted" temp']
+    names = ["T (degC), temp: {max}", "no dew point", 'a "quoted" temp', "NO"]
     columns = [Column(name, center=50.3, spread=20.3) for name in names]
-    suggestion = suggest(columns, None)
+    suggestion = suggest(columns, OldAdapter("mine.Adapter", {}, {}))
     assert suggestion is not None
     assert [parse_adapter(suggestion.yaml, names).features[name].field for name in names] == names

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from foretell.bundle.manifest import Column
 from foretell.importers.adaptation import OldAdapter
 
@@ -90,5 +92,6 @@ def _rule(name: str, unit: str | None, old: OldAdapter | None, unknown: bool) ->
 
 
 def _plain(name: str) -> str:
-    """As YAML takes it: in quotes where a name is more than a word."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else json.dumps(name)
+    """As YAML takes it: in quotes where a name is more than a word, or a word of YAML's own such as NO."""
+    word = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and yaml.safe_load(name) == name
+    return name if word else json.dumps(name)
