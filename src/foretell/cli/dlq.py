@@ -58,10 +58,12 @@ def list_letters(
         ("newest", "left"),
     ):
         table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("for example", overflow="fold")
+    console = Console(highlight=False, markup=False)
+    table.add_column("for example", overflow="fold", no_wrap=not console.is_terminal)
     for g in groups:
         table.add_row(g.reason, f"{g.count:,}", f"{g.put_back:,}", _time(g.newest_ms), g.example)
-    Console(highlight=False, markup=False).print(table)
+    # In a pipe a letter has one line, however long.
+    console.print(table, width=None if console.is_terminal else 10_000)
 
 
 @app.command()

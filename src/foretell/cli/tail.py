@@ -23,7 +23,10 @@ def tail(
     topic: Annotated[str, typer.Argument(help="For instance weather-predictions.")],
     config: ConfigFile = None,
     bootstrap_servers: BootstrapServers = None,
-    start: Annotated[Start, typer.Option("--from", help="Where to begin.")] = Start.LATEST,
+    start: Annotated[
+        Start | None,
+        typer.Option("--from", help="Where to begin; unset: latest, or earliest with --until-end."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="End after so many records.")] = None,
     envelope: Annotated[
         bool,
@@ -34,6 +37,7 @@ def tail(
     """Show a topic's committed records as they come; a JSON object a line in a pipe. Ctrl-C ends it."""
     settings = load(config, {"kafka.bootstrap_servers": bootstrap_servers}).settings
     setup(settings.log)
+    start = start or (Start.EARLIEST if until_end else Start.LATEST)
     records = read(settings.kafka, topic, start=start.value, to_end=until_end)
     console = Console(highlight=False) if sys.stdout.isatty() else None
     with closing(records):
