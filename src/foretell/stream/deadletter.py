@@ -13,7 +13,8 @@ from foretell.stream.messages import Headers, Incoming, Outgoing
 
 REASON, MESSAGE, ORIGIN = "foretell-error-reason", "foretell-error-message", "foretell-origin"
 REVISION = "foretell-revision"
-TIMESTAMP, REDRIVEN = "foretell-origin-timestamp", "foretell-redriven-from"
+TIMESTAMP, KEY = "foretell-origin-timestamp", "foretell-origin-key"
+REDRIVEN = "foretell-redriven-from"
 _LONGEST = 1000  # characters of a message
 _ORIGIN = re.compile(r"(?P<topic>[\w.-]+)/(?P<partition>\d+)/(?P<offset>\d+)")
 UNKNOWN = "unknown"
@@ -41,7 +42,7 @@ def dead_letter_headers(
     ours = [(REASON, reason.word.encode()), (MESSAGE, message[:_LONGEST].encode()), (ORIGIN, origin)]
     if timestamp_ms is not None:
         ours.append((TIMESTAMP, str(timestamp_ms).encode()))
-    replaced = {REASON, MESSAGE, ORIGIN, TIMESTAMP}
+    replaced = {REASON, MESSAGE, ORIGIN, TIMESTAMP, KEY}
     return [(k, v) for k, v in original or () if k not in replaced] + ours
 
 

@@ -3,11 +3,9 @@
 import numpy as np
 
 from foretell.rows.reasons import Reason
-from foretell.stream.deadletter import ORIGIN, TIMESTAMP, bury
+from foretell.stream.deadletter import KEY, ORIGIN, TIMESTAMP, bury
 from foretell.stream.messages import Headers, Incoming, Outgoing
 from foretell.stream.pipeline import Pipeline
-
-KEY = "foretell-origin-key"
 
 
 def rows_topic(group: str) -> str:
@@ -30,6 +28,8 @@ class Repartition:
         rows = self._pipeline.decode(block)
         out = Outgoing()
         good = np.flatnonzero(rows.reason == Reason.OK)
+        # Partitions come one after the other; by timestamp, rows of a series come in the order of their sending.
+        good = good[np.argsort(block.record_us[good], kind="stable")]
         for i, origin in zip(good.tolist(), block.origin(good), strict=True):
             message = block.messages[i]
             ours: Headers = [(ORIGIN, origin), (TIMESTAMP, str(block.record_us[i] // 1000).encode())]
@@ -40,10 +40,14 @@ class Repartition:
         bury(out, block, rows)
         return out
 
-    def resume(self, block: Incoming) -> Incoming:
-        """A block of the second stage, with the origins, keys and timestamps of its rows."""
-        told = [dict(message.headers() or ()) for message in block.messages]
-        block.origins = [headers[ORIGIN] for headers in told]
-        block.original_keys = [headers.get(KEY) for headers in told]
-        block.record_us = np.array([int(headers[TIMESTAMP]) for headers in told], np.int64) * 1000
-        return block
+
+def resume(block: Incoming) -> Incoming:
+    """A block of the second stage, with the origins, keys and timestamps of its rows."""
+    told = [dict(message.headers() or ()) for message in block.messages]
+    here = block.origin(np.arange(len(block)))
+    block.origins = [headers.get(ORIGIN, place) for headers, place in zip(told, here, strict=True)]
+    block.original_keys = [headers.get(KEY) for headers in told]
+    for i, headers in enumerate(told):
+        if TIMESTAMP in headers:  # else somebody else wrote the record
+            block.record_us[i] = int(headers[TIMESTAMP]) * 1000
+    return block
