@@ -9,7 +9,7 @@ from foretell.config import Settings
 from foretell.forecasting.forecaster import Forecaster
 from foretell.stream.messages import Incoming, Outgoing
 from foretell.stream.pipeline import Pipeline
-from foretell.stream.repartition import Repartition, rows_topic
+from foretell.stream.repartition import Repartition, resume, rows_topic
 
 Row = Callable[..., bytes]
 Block = Callable[..., Incoming]
@@ -65,7 +65,7 @@ def test_a_row_keeps_its_origin_and_timestamp_in_the_second_stage(
     stage: Repartition, pipeline: Pipeline, row: Row, block: Block
 ) -> None:
     first = stage.take(block([row("JFK", h) for h in range(3)], partition=1, offset=5))
-    second = stage.resume(sent_on(first))
+    second = resume(sent_on(first))
     assert second.next_offsets() == {(rows_topic("g"), 3): 93}
     out = pipeline.take(second)
     assert out.forecasts[0][2] == [("foretell-origin", b"rows/1/7")]
@@ -78,7 +78,7 @@ def test_a_row_that_is_refused_in_the_second_stage_is_the_one_that_came_in(
 ) -> None:
     ahead = row("JFK", 5)  # of its own record, not of the one that the first stage wrote
     first = stage.take(block([ahead], key=key, timestamp_ms=YESTERDAY_MS))
-    out = pipeline.take(stage.resume(sent_on(first)))
+    out = pipeline.take(resume(sent_on(first)))
     assert out.dead_letters[0][:2] == (key, ahead)
     headers = dict(out.dead_letters[0][2])
     assert "foretell-origin-key" not in headers
@@ -94,5 +94,24 @@ def test_headers_of_ours_that_a_row_brings_along_are_not_believed(
     forged = [("mine", b"x"), *((name, b"other/9/9") for name in names)]
     first = stage.take(block([row("JFK", h) for h in range(3)], headers=forged))
     assert dict(first.rows[0][2])["mine"] == b"x"
-    out = pipeline.take(stage.resume(sent_on(first)))
+    out = pipeline.take(resume(sent_on(first)))
     assert out.forecasts[0][2] == [("foretell-origin", b"rows/0/2")]
+
+
+def test_a_record_that_somebody_else_wrote_is_taken_as_it_is(
+    pipeline: Pipeline, row: Row, block: Block
+) -> None:
+    out = pipeline.take(resume(block([row("JFK", h) for h in range(3)], partition=2, key=b"JFK")))
+    assert out.forecasts[0][2] == [("foretell-origin", b"rows/2/2")]
+
+
+def test_rows_of_several_partitions_go_on_in_the_order_of_their_timestamps(
+    stage: Repartition, row: Row
+) -> None:
+    records = [
+        Message(topic="rows", partition=p, offset=o, value=row("JFK", hour), timestamp=(1, hour))
+        for p, o, hour in ((0, 0, 1), (0, 1, 3), (1, 0, 2), (1, 1, 4))
+    ]
+    out = stage.take(Incoming.of("rows", records))
+    assert [value for _, value, _ in out.rows] == [row("JFK", hour) for hour in (1, 2, 3, 4)]
+    assert dict(out.rows[1][2])["foretell-origin"] == b"rows/1/0"
