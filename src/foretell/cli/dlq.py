@@ -1,6 +1,7 @@
 """`foretell dlq`: what could not be forecast, and the way back."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -58,12 +59,11 @@ def list_letters(
         ("newest", "left"),
     ):
         table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    console = Console(highlight=False, markup=False)
-    table.add_column("for example", overflow="fold", no_wrap=not console.is_terminal)
+    table.add_column("for example", overflow="fold")
     for g in groups:
         table.add_row(g.reason, f"{g.count:,}", f"{g.put_back:,}", _time(g.newest_ms), g.example)
     # In a pipe a letter has one line, however long.
-    console.print(table, width=None if console.is_terminal else 10_000)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 @app.command()

@@ -36,10 +36,15 @@ class Rates:
             rows_per_s=round((new.value(ROWS) - old.value(ROWS)) / seconds, 1),
             forecasts_per_s=round((new.value(FORECASTS) - old.value(FORECASTS)) / seconds, 1),
             lag=int(new.total(LAG)),
-            p50_ms=None if p50 is None else round(p50 * 1000, 1),
-            p99_ms=None if p99 is None else round(p99 * 1000, 1),
+            p50_ms=_milliseconds(p50),
+            p99_ms=_milliseconds(p99),
             dead_letters={word: int(count) for word, count in new.by_label(DEAD_LETTERS).items()},
         )
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    """`None` above the last bucket: those are old rows, and the figure would be the bucket's."""
+    return None if seconds is None or seconds >= LATENCY.bounds[-1] else round(seconds * 1000, 1)
 
 
 Show = Callable[[StreamStatus], None]

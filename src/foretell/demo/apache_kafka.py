@@ -168,7 +168,8 @@ class ApacheKafka:
     def _launch(self, node: int) -> None:
         folder = self._folder(node)
         command = [*self._java(folder, "-Xmx512m"), "kafka.Kafka", str(folder / "server.properties")]
-        self._running[node] = Leashed(command, folder / "console.log")
+        gone_with_us = folder if self._temporary else None
+        self._running[node] = Leashed(command, folder / "console.log", remove=gone_with_us)
 
     def _java(self, folder: Path, *options: str) -> Sequence[str]:
         return (

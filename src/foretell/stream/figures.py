@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from foretell.stream.messages import Place
 from foretell.stream.slot import WorkerSlot
 from foretell.stream.status import StreamStatus
 from foretell.stream.worker import WorkerStatus
@@ -19,6 +20,9 @@ _KNOWN_SERIES = 200_000
 class Figures:
     """One for all workers. Taken and asked by different threads; what is shared is replaced, not changed.
 
+    Attributes:
+        places: partitions that some worker must read.
+
     Args:
         stall: seconds without a word, or without a commit while rows wait: then a worker is in trouble.
     """
@@ -30,6 +34,9 @@ class Figures:
         self._told: set[str] = set()
         self._home: dict[str, int] = {}
         self._shared = False
+        self._since = time.monotonic()
+        self._read: dict[Place, float] = {}
+        self.places: set[Place] = set()
 
     def take(self, status: WorkerStatus) -> None:
         """A worker's word."""
@@ -75,6 +82,8 @@ class Figures:
             note = f"waiting for worker {', '.join(map(str, missing))}"
         elif stuck:
             note = f"worker {', '.join(map(str, stuck))} stands still"
+        elif orphans := self._orphans(answering, now):
+            note = f"no worker reads {', '.join(orphans)}"
         self._meter.set(metrics.WORKERS, len(answering))
         self._totals.take("supervisor", self._meter.snapshot())
         return StreamStatus(
@@ -85,6 +94,16 @@ class Figures:
             healthy=not note,
             note=note,
         )
+
+    def _orphans(self, answering: Sequence[WorkerSlot], now: float) -> list[str]:
+        """Partitions that nobody has read for as long as a stall."""
+        read = {place for s in answering if s.status for place in s.status.lag}
+        self._read.update(dict.fromkeys(read, now))
+        return [
+            f"{t}/{p}"
+            for t, p in sorted(self.places)
+            if now - self._read.get((t, p), self._since) > self._stall
+        ]
 
     def _look_for_shared(self, fresh: Sequence[tuple[str, int]]) -> None:
         for name, partition in fresh:

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError as Cause
 
 from foretell.config import KafkaSettings
 from foretell.errors import Fenced, KafkaError
-from foretell.stream.kafka import client_config
+from foretell.stream.kafka import BrokerWatch, client_config
 from foretell.stream.messages import Incoming, Place, Polled
 
 CONSUMER = {
@@ -50,7 +50,8 @@ class Intake:
             take_over: readies partitions, and says where each begins.
             let_go: forgets what it knew of partitions.
         """
-        self._consumer = Consumer(client_config(kafka, CONSUMER | dict(role)))
+        self._watch = BrokerWatch(kafka.bootstrap_servers)
+        self._consumer = Consumer(client_config(kafka, CONSUMER | dict(role), self._watch))
         self._take_over = take_over
         self._let_go = let_go
         self._disturbed = False
@@ -74,6 +75,8 @@ class Intake:
         """
         self._disturbed = False
         first = self._consumer.poll(timeout_s)
+        if self._watch.over is not None:  # told to the client alone: polls go on in silence
+            _raise_if_over(self._watch.over)
         if first is None:
             return Polled()
         records, ends = self._sort_out([first, *self._consumer.consume(most - 1, 0)])

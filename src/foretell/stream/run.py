@@ -30,8 +30,10 @@ def run_stream(settings: Settings, bundle: Path, progress: Callable[[StreamStatu
         try:
             supervisor.start()
             asked.starting = False
+            asked.listen()
             log.info("/healthz and /metrics at http://%s:%d", settings.stream.host, supervisor.port)
             while not supervisor.finished.wait(_PROGRESS_S) and not asked.is_set():
+                asked.listen()
                 progress(supervisor.status())
         except _Interrupted:
             return 0
@@ -63,6 +65,11 @@ class _Interrupted(BaseException):
 class _Asked(threading.Event):
     starting = True
 
+    def listen(self) -> None:
+        """To be called again after Ray was started: it puts handlers of its own over ours."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.hear)
+
     def hear(self, *_: object) -> None:
         self.set()
         if self.starting:
@@ -73,7 +80,8 @@ class _Asked(threading.Event):
 def _asked_to_end() -> Iterator[_Asked]:
     """Set by SIGTERM and SIGINT, whose handlers are put back afterwards."""
     asked = _Asked()
-    before = {s: signal.signal(s, asked.hear) for s in (signal.SIGTERM, signal.SIGINT)}
+    before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+    asked.listen()
     try:
         yield asked
     finally:

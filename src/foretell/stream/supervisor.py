@@ -66,6 +66,7 @@ class Supervisor:
         stream = self._settings.stream
         deadline = time.monotonic() + stream.wait
         partitions = provision(self._settings, deadline)
+        self._figures.places = {(stream.input_topic, p) for p in range(partitions)}
         self._server = HealthServer(stream.host, stream.port, self._tell_health, self._tell_metrics)
         self.port = self._server.port
         self._broker = BrokerProbe(self._settings.kafka)
@@ -126,10 +127,13 @@ class Supervisor:
         if slot.fill(self._plan, self._share):
             slot.send("read_until", self._finish.ends)
             return
+        first = slot.status is None
         status = slot.listen()
         if status is not None:
             self._figures.take(status)
             self._finish.take(status)
+            if first and slot.failures:
+                log.info("worker %d is back, as process %d", slot.index, status.pid)
         reason = self._figures.trouble(slot) if self._broker.answers else None
         if reason is not None:
             log.warning("worker %d %s; it is replaced", slot.index, reason)

@@ -13,6 +13,7 @@ from foretell.stream.changelog import changelog_topic
 from foretell.stream.intake import Intake
 from foretell.stream.messages import Change, Incoming, Outgoing, Place
 from foretell.stream.pipeline import Pipeline
+from foretell.stream.repartition import resume
 from foretell.stream.restore import Restorer, Stored
 from foretell.stream.transaction import Aborted
 from foretell.telemetry import metrics
@@ -102,7 +103,8 @@ class TakeOver:
         waiting: list[Message] = []
 
         def absorb() -> None:
-            self._pipeline.absorb(Incoming.of(topic, waiting))
+            block = Incoming.of(topic, waiting)
+            self._pipeline.absorb(resume(block) if self._stream.repartition else block)
             waiting.clear()
 
         def each(message: Message) -> None:

@@ -20,7 +20,7 @@ from foretell.stream.deadletter import dead_letter_topic
 from foretell.stream.intake import Intake
 from foretell.stream.messages import Incoming, Outgoing, Place, Polled
 from foretell.stream.pipeline import Pipeline
-from foretell.stream.repartition import Repartition, rows_topic
+from foretell.stream.repartition import Repartition, resume, rows_topic
 from foretell.stream.restore import Restorer
 from foretell.stream.takeover import TakeOver
 from foretell.stream.transaction import AtLeastOnce, Delivery, Destinations, ExactlyOnce
@@ -216,7 +216,7 @@ class Worker:
             if block.topic != self._windowed:
                 out.add(self._repartition.take(block))
             elif self._settings.stream.repartition:
-                out.add(self._pipeline.take(self._repartition.resume(block)))
+                out.add(self._pipeline.take(resume(block)))
             else:
                 out.add(self._pipeline.take(block))
         return out

@@ -75,7 +75,7 @@ class Hiding(logging.Formatter):
     def __init__(self, inner: logging.Formatter, secrets: Iterable[str]) -> None:
         super().__init__()
         self._inner = inner
-        plain = {s for s in secrets if s}
+        plain = {s for s in secrets if len(s) > 3}  # a shorter one would mask half of every line
         escaped = {json.dumps(s)[1:-1] for s in plain}
         self._secrets = sorted(plain | escaped, key=len, reverse=True)  # the longer may hold the shorter
 
