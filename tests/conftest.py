@@ -80,17 +80,6 @@ def mock_broker() -> Iterator[MockBroker]:
         yield broker
 
 
-@pytest.fixture(scope="session")
-def local_ray() -> Iterator[None]:
-    """A Ray of this session's own, on 127.0.0.1 only, with 4 CPUs by hand whatever the machine has."""
-    import ray  # not at the top: it costs every session 0.3 s
-
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # else the node listens on all addresses
-    ray.init(num_cpus=4, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
 def lstm_network(lookback: int, features: int, outputs: int, hidden: int, seed: int) -> tuple[bytes, Golden]:
     """LSTM → Dense with random weights as ONNX, and its answers to random windows as NumPy computes them."""
     rng = np.random.default_rng(seed)

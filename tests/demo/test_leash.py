@@ -17,7 +17,9 @@ OWNER = """
 import os, signal, sys
 from pathlib import Path
 from foretell.demo.leash import Leashed
-print(Leashed(["sleep", "60"], Path(sys.argv[1])).pid, flush=True)
+out = Path(sys.argv[1])
+out.parent.mkdir()
+print(Leashed(["sleep", "60"], out, remove=out.parent).pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -38,11 +40,14 @@ def wait_for(condition: Callable[[], bool], limit: float = 8.0) -> None:
 
 
 def test_an_owner_that_is_killed_takes_it_along(tmp_path: Path) -> None:
+    folder = tmp_path / "around" / "its own"
+    folder.parent.mkdir()
     owner = subprocess.run(
-        [sys.executable, "-c", OWNER, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", OWNER, str(folder / "out")], stdout=subprocess.PIPE, text=True, check=False
     )
     assert owner.returncode == -signal.SIGKILL
     wait_for(lambda: gone(int(owner.stdout)))
+    wait_for(lambda: not folder.parent.exists())
 
 
 def test_it_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
