@@ -28,7 +28,7 @@ class Repartition:
         rows = self._pipeline.decode(block)
         out = Outgoing()
         good = np.flatnonzero(rows.reason == Reason.OK)
-        # Partitions come one after the other; by timestamp, rows of a series come in the order of their sending.
+        # Partitions come one after the other; by timestamp, the rows of a series come as they were sent.
         good = good[np.argsort(block.record_us[good], kind="stable")]
         for i, origin in zip(good.tolist(), block.origin(good), strict=True):
             message = block.messages[i]
