@@ -1,6 +1,7 @@
 """The settings of each part, from file, environment and flags."""
 
 from foretell.config.layers import InForce, Loaded, load
+from foretell.config.serve_settings import BatchSettings, LimitSettings, SecuritySettings, ServeSettings
 from foretell.config.settings import (
     EngineSettings,
     KafkaSettings,
@@ -14,14 +15,18 @@ from foretell.config.settings import (
 )
 
 __all__ = [
+    "BatchSettings",
     "EngineSettings",
     "InForce",
     "KafkaSettings",
+    "LimitSettings",
     "Loaded",
     "LogSettings",
     "ModelSettings",
     "RaySettings",
     "RowSettings",
+    "SecuritySettings",
+    "ServeSettings",
     "Settings",
     "StreamSettings",
     "WindowSettings",

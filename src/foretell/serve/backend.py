@@ -1,0 +1,143 @@
+"""What stands between the protocols and the models: a call goes in, an answer or a refusal comes out.
+
+Protocols know no Ray, no scheduler and no engine; models know no HTTP and no gRPC.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.bundle.manifest import Manifest
+from foretell.errors import ForetellError
+
+
+class Priority(IntEnum):
+    """A higher one is served first."""
+
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+
+
+class Refusal(ForetellError):
+    """A call that gets no answer, and why. `path`: of the field that was wrong, as in `inputs[0].shape`.
+
+    code                    http  when
+    unauthenticated         401   no key, or an unknown one
+    forbidden               403   the key has no right to this model or priority
+    model_not_found         404   no such model or version
+    too_large               413   more bytes or rows than the limits allow
+    invalid                 422   a field is wrong; `path` names it
+    rate_limited            429   the client's rate or budget; `retry_after`
+    shed                    429   the queue is full; `retry_after`
+    not_ready               503   no model is ready, or draining
+    deadline_unreachable    504   by the estimate it cannot be met: refused at once
+    deadline_passed         504   it passed while the call waited
+    engine                  500   the runtime failed on it
+    """
+
+    HTTP: ClassVar[dict[str, int]] = {
+        "unauthenticated": 401,
+        "forbidden": 403,
+        "model_not_found": 404,
+        "too_large": 413,
+        "invalid": 422,
+        "rate_limited": 429,
+        "shed": 429,
+        "not_ready": 503,
+        "deadline_unreachable": 504,
+        "deadline_passed": 504,
+        "engine": 500,
+    }
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        cure: str,
+        path: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, cure=cure)
+        self.reason = reason
+        self.path = path
+        self.retry_after = retry_after
+
+    @property
+    def status(self) -> int:
+        return self.HTTP[self.reason]
+
+
+@dataclass(slots=True)
+class Call:
+    """A request for inference.
+
+    Attributes:
+        model, version: `version` unset: the one that is in force.
+        windows: (n, lookback, features) float64 own units, or as the network's layout says when it reads
+            channels first. newest_us: (n,) event time of each newest step, when the caller told.
+        horizon: steps; unset: the model's own.
+        priority, deadline: `deadline` on the clock of `time.monotonic`, unset: none.
+        client: whose key it was. id: for answers and logs.
+        outputs: of a model with several; unset: all.
+    """
+
+    model: str
+    windows: NDArray[np.float64]
+    version: str | None = None
+    newest_us: NDArray[np.int64] | None = None
+    horizon: int | None = None
+    priority: Priority = Priority.LOW
+    deadline: float | None = None
+    client: str = ""
+    id: str = ""
+    outputs: Sequence[str] | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came of a call.
+
+    Attributes:
+        outputs: by name, each (n, …) float: `forecast` (n, horizon, targets) own units for a forecast model,
+            the network's own outputs by their names for others.
+        steps: (n,) steps that hold, where a roll-out stopped; unset: all.
+        refused: (n,) bool, items of the call that failed alone.
+        queue_s, inference_s: where the time went. batch_rows: rows of the batch that it was part of.
+        notes: what the caller should be told, for instance that it was served as medium.
+    """
+
+    model: str
+    version: str
+    outputs: Mapping[str, NDArray[np.floating]]
+    refused: NDArray[np.bool_]
+    steps: NDArray[np.int64] | None = None
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+    batch_rows: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Backend(Protocol):
+    """The models of this replica."""
+
+    def manifests(self) -> Mapping[str, Manifest]:
+        """Models that are ready, by name."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether calls are taken: false while warming up and while draining."""
+        ...
+
+    async def infer(self, call: Call) -> Answer:
+        """Schedule, batch, evaluate. Cancelling the task takes the call back.
+
+        Raises:
+            Refusal: see its table.
+        """
+        ...
