@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from foretell.config import settings as module
-from foretell.config.settings import Settings, StreamSettings, seconds
+from foretell.config.parts import seconds
+from foretell.config.settings import Settings, StreamSettings
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from foretell.cli.bundle_view import columns_table, console, paragraph, shape
-from foretell.config.settings import seconds
+from foretell.config.parts import seconds
 from foretell.errors import ConfigError
 from foretell.importers import Imported, ImportOptions, import_source
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from foretell.config.settings import seconds
+from foretell.config.parts import seconds
 from foretell.errors import UnreadableFile
 
 _MAX_BYTES = 2**20
