@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--size", choices=SIZES, default="full", help="tiny: only to see that it runs")
-    parser.add_argument("--quick", action="store_const", const="quick", dest="size", help="the same as --size quick")
+    parser.add_argument(
+        "--quick", action="store_const", const="quick", dest="size", help="the same as --size quick"
+    )
     parser.add_argument("--out", type=Path, help="where results go; a full run has a place of its own")
     given = parser.parse_args()
     sizes, here = SIZES[given.size], machine.describe()

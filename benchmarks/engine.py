@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from benchmarks.figures import Figure, Part, Target
 from benchmarks.models import model_a, model_b
@@ -20,6 +19,7 @@ from foretell.engines.make import open_engine
 BATCHES = (1, 32, 128, 512)
 ONE = Target(">=", 0.6)
 MANY = Target(">=", 0.9)
+_TURN_S = 0.005
 
 
 def measure(sizes: Sizes) -> Part:
@@ -36,7 +36,9 @@ def measure(sizes: Sizes) -> Part:
                 ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
                 name = f"model {label}, batch {batch}"
                 part.figures.append(
-                    Figure(f"{name}: engine / bare ONNX Runtime", ratios, "ratio", ONE if batch == 1 else MANY)
+                    Figure(
+                        f"{name}: engine / bare ONNX Runtime", ratios, "ratio", ONE if batch == 1 else MANY
+                    )
                 )
                 rates.append(Figure(f"{name}: engine", ours, "windows/s"))
                 rates.append(Figure(f"{name}: bare ONNX Runtime", theirs, "windows/s"))
@@ -53,23 +55,6 @@ def bare_session(bundle: Bundle) -> ort.InferenceSession:
     return ort.InferenceSession(bundle.model_bytes(), options, ["CPUExecutionProvider"])
 
 
-def rate(call: Callable[[], object], windows: int, seconds: float) -> float:
-    """Windows a second of a call that evaluates so many."""
-    calls, begin = 0, time.perf_counter()
-    end = begin + seconds
-    while (now := time.perf_counter()) < end or not calls:
-        call()
-        calls += 1
-    now = time.perf_counter()
-    return calls * windows / (now - begin)
-
-
-def windows_for(bundle: Bundle, count: int) -> NDArray[np.float32]:
-    """Random windows, scaled units."""
-    shape = (count, *bundle.manifest.input_shape)
-    return np.random.default_rng(3).normal(size=shape).astype(np.float32)
-
-
 def _beside(
     engine: Engine, bare: ort.InferenceSession, batch: int, sizes: Sizes
 ) -> tuple[list[float], list[float]]:
@@ -80,10 +65,22 @@ def _beside(
         lambda: engine.run(windows),
         lambda: bare.run(outputs, {name: windows}),
     ]
-    for call in calls:
-        rate(call, batch, sizes.engine_s)
     found: list[list[float]] = [[], []]
-    for repeat in range(sizes.engine_repeats):
-        for who in (0, 1) if repeat % 2 else (1, 0):
-            found[who].append(rate(calls[who], batch, sizes.engine_s))
-    return found[0], found[1]
+    for _ in range(sizes.engine_repeats + 1):
+        for who, seconds in enumerate(_by_turns(calls, sizes.engine_s)):
+            found[who].append(batch / seconds)
+    return found[0][1:], found[1][1:]  # the first was to warm up
+
+
+def _by_turns(calls: list[Callable[[], object]], seconds: float) -> list[float]:
+    """Seconds a call of each, in turns so short that what else the machine does meets all alike."""
+    spent, made = [0.0] * len(calls), [0] * len(calls)
+    while min(spent) < seconds:
+        for who, call in enumerate(calls):
+            begin = time.perf_counter()
+            end = begin + _TURN_S
+            while (now := time.perf_counter()) < end:
+                call()
+                made[who] += 1
+            spent[who] += now - begin
+    return [total / count for total, count in zip(spent, made, strict=True)]

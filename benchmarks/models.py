@@ -52,7 +52,7 @@ class _Layers:
 
 
 def model_a(folder: Path) -> Bundle:
-    """"lstm": 2 × LSTM(64), lookback 7, 3 features, horizon 7; 0.70 MFLOP a window."""
+    """ "lstm": 2 × LSTM(64), lookback 7, 3 features, horizon 7; 0.70 MFLOP a window."""
     make = _Layers(seed=1)
     graph = Graph("model A", (7, len(WEATHER)))
     graph.add("lstm_1", make.lstm(3, 64, sequences=True), (-1,))
@@ -62,7 +62,7 @@ def model_a(folder: Path) -> Bundle:
 
 
 def model_b(folder: Path) -> Bundle:
-    """"cnnlstm": 2 × Conv1D(64), pooling, 2 × LSTM(128), lookback 60, 10 features, horizon 1; 15.4 MFLOP a
+    """ "cnnlstm": 2 × Conv1D(64), pooling, 2 × LSTM(128), lookback 60, 10 features, horizon 1; 15.4 MFLOP a
     window."""
     make = _Layers(seed=2)
     graph = Graph("model B", (60, 10))

@@ -51,18 +51,18 @@ def table(result: Mapping[str, Any]) -> str:
     """Markdown: the machine, what was aimed at, and what else was measured."""
     machine = result["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    rows = [
-        (name, figure) for name in result["parts"] for figure in result["parts"][name]["figures"]
-    ]
+    rows = [(name, figure) for name in result["parts"] for figure in result["parts"][name]["figures"]]
     aimed = [(name, figure) for name, figure in rows if "target" in figure]
     other = [(name, figure) for name, figure in rows if "target" not in figure]
     lines = [
-        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {versions}.",
+        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; "
+        f"{versions}.",
         "",
         "| | figure | target | measured (least to greatest) | verdict | what limits it |",
         "| --- | --- | --- | --- | --- | --- |",
         *(
-            f"| {name} | {f['what']} | {f['target']} {_unit(f)} | {_measured(f)} | {f['verdict']} | {f['limit']} |"
+            f"| {name} | {f['what']} | {f['target']} {_unit(f)} | {_measured(f)} | {f['verdict']} "
+            f"| {f['limit']} |"
             for name, f in aimed
         ),
         "",

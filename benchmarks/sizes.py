@@ -1,4 +1,4 @@
-"""How much is measured: all of it, enough to see whether it goes the right way, or enough to see that it runs."""
+"""How much is measured: all; enough to see where it goes; enough to see that it runs."""
 
 from dataclasses import dataclass
 
