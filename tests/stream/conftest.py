@@ -1,17 +1,29 @@
-"""Short ways to a bundle, its forecaster, rows, and blocks of records."""
+"""Short ways to a bundle, its forecaster, rows, blocks of records, and a stream on a real broker."""
 
 import json
+import threading
+import time
+import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Protocol, Self
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Message, Producer
 
 from foretell.bundle.bundle import open_bundle
 from foretell.bundle.manifest import Manifest
+from foretell.config import Settings
 from foretell.forecasting.forecaster import Forecaster
+from foretell.stream.changelog import changelog_topic
+from foretell.stream.deadletter import dead_letter_topic
 from foretell.stream.messages import Incoming
+from foretell.stream.provision import provision
+from foretell.stream.reader import read
+from foretell.stream.topics import Topic, TopicAdmin
+from foretell.stream.worker import Worker
+from foretell.telemetry import metrics
 
 START = datetime(2013, 10, 1, tzinfo=UTC)
 DAY_MS = int(START.timestamp() * 1000) + 86_400_000  # of records, where a test does not say
@@ -80,3 +92,148 @@ def block() -> Callable[..., Incoming]:
         )
 
     return make
+
+
+def until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {limit_s:.0f} s"
+        time.sleep(0.02)
+
+
+class Work:
+    """A worker in a thread of this process, from `with` to its end; an error that nobody expects is raised.
+
+    Attributes:
+        worker: itself. error: what ended it. notices: all that it had to say.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.error: Exception | None = None
+        self.notices: list[str] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.worker.stop()
+        self._thread.join(20)
+        self.look()
+        if kind is None:
+            assert not self._thread.is_alive()
+            if self.error is not None:
+                raise self.error
+
+    def look(self) -> Any:
+        """Its status."""
+        status = self.worker.status()
+        self.notices += status.notices
+        return status
+
+    def has_read(self, rows: int) -> None:
+        """Wait until so many rows are committed."""
+        until(lambda: self.error or self.look().figures.value(metrics.ROWS) >= rows)
+
+    def holds(self, partitions: int) -> None:
+        """Wait until it owns so many partitions."""
+        until(lambda: self.error or len(self.look().lag) >= partitions)
+
+    def ended(self) -> Exception | None:
+        """Wait until it has ended by itself, and take the error."""
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        error, self.error = self.error, None
+        return error
+
+    def _run(self) -> None:
+        try:
+            self.worker.run()
+        except Exception as error:
+            self.error = error
+
+
+class Stream:
+    """Topics and a group of one test's own on a broker."""
+
+    def __init__(self, servers: str, forecaster: Forecaster, parts: dict[str, dict[str, object]]) -> None:
+        name = f"s-{uuid.uuid4().hex[:8]}"
+        own: dict[str, dict[str, object]] = {
+            "kafka": {"bootstrap_servers": servers, "partitions": 2},
+            "stream": {"input_topic": f"{name}-rows", "output_topic": f"{name}-forecasts", "group": name},
+        }
+        merged = {part: own.get(part, {}) | parts.get(part, {}) for part in {**own, **parts}}
+        self.settings = Settings.model_validate(merged)
+        self.forecaster = forecaster
+        self.day_ms = DAY_MS
+        deadline = time.monotonic() + 20
+        # Rows of 2013 would be deleted within minutes otherwise.
+        TopicAdmin(self.settings.kafka, deadline).ensure(Topic(self.input, config={"retention.ms": "-1"}))
+        provision(self.settings, deadline)
+        self._producer = Producer({"bootstrap.servers": servers, "log_level": 0})
+
+    @property
+    def input(self) -> str:
+        return self.settings.stream.input_topic
+
+    def put(self, values: Iterable[bytes | None], **where: Any) -> None:
+        """Records into the input, in partition 0 unless told, with the timestamp of `DAY_MS`."""
+        for value in values:
+            self._producer.produce(self.input, value, **{"partition": 0, "timestamp": DAY_MS, **where})
+        assert self._producer.flush(20) == 0
+
+    def work(
+        self,
+        index: int = 0,
+        forecaster: Forecaster | None = None,
+        parts: dict[str, dict[str, object]] | None = None,
+        **otherwise: Any,
+    ) -> Work:
+        """A worker, with other settings by part where told."""
+        settings = self.settings
+        for part, values in (parts or {}).items():
+            settings = settings.model_copy(update={part: getattr(settings, part).model_copy(update=values)})
+        return Work(Worker(settings, forecaster or self.forecaster, index, **otherwise))
+
+    def forecasts(self) -> list[Any]:
+        """Committed forecasts in their order in the topic, with their `origin` and whether `revised`."""
+        found = []
+        for message in sorted(self._all(self.settings.stream.output_topic), key=lambda m: m.partition()):
+            headers = dict(message.headers())
+            told = json.loads(message.value())
+            told["origin"] = headers["foretell-origin"].decode().removeprefix(f"{self.input}/")
+            told["revised"] = "foretell-revision" in headers
+            found.append(told)
+        return found
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Reason and origin of each, without the topic."""
+        told = [dict(message.headers()) for message in self._all(dead_letter_topic(self.input))]
+        return [
+            (
+                headers["foretell-error-reason"].decode(),
+                headers["foretell-origin"].decode().removeprefix(f"{self.input}/"),
+            )
+            for headers in told
+        ]
+
+    def stored(self) -> dict[tuple[int, str], bytes | None]:
+        """The newest record of each series in the changelog, by partition and name."""
+        records = self._all(changelog_topic(self.settings.stream.group))
+        return {(m.partition(), m.key().decode()): m.value() for m in records}
+
+    def _all(self, topic: str) -> list[Message]:
+        return list(read(self.settings.kafka, topic, to_end=True))
+
+
+class Broker(Protocol):
+    bootstrap_servers: str
+
+
+@pytest.fixture
+def stream(kafka: Broker, forecaster: Forecaster) -> Callable[..., Stream]:
+    """`stream(part={…})`: topics and group on the session's broker."""
+    return lambda **parts: Stream(kafka.bootstrap_servers, forecaster, parts)
