@@ -22,7 +22,7 @@ from foretell.stream.messages import Incoming
 from foretell.stream.provision import provision
 from foretell.stream.reader import read
 from foretell.stream.topics import Topic, TopicAdmin
-from foretell.stream.worker import Worker
+from foretell.stream.worker import Worker, WorkerStatus
 from foretell.telemetry import metrics
 
 START = datetime(2013, 10, 1, tzinfo=UTC)
@@ -94,14 +94,6 @@ def block() -> Callable[..., Incoming]:
     return make
 
 
-def until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not so after {limit_s:.0f} s"
-        time.sleep(0.02)
-
-
 class Work:
     """A worker in a thread of this process, from `with` to its end; an error that nobody expects is raised.
 
@@ -128,19 +120,26 @@ class Work:
             if self.error is not None:
                 raise self.error
 
-    def look(self) -> Any:
+    def look(self) -> WorkerStatus:
         """Its status."""
         status = self.worker.status()
         self.notices += status.notices
         return status
 
+    def until(self, condition: Callable[[WorkerStatus], bool], limit_s: float = 20.0) -> None:
+        """Wait until it says so, or has ended."""
+        deadline = time.monotonic() + limit_s
+        while self.error is None and not condition(self.look()):
+            assert time.monotonic() < deadline, f"not so after {limit_s:.0f} s: {self.look()}"
+            time.sleep(0.02)
+
     def has_read(self, rows: int) -> None:
         """Wait until so many rows are committed."""
-        until(lambda: self.error or self.look().figures.value(metrics.ROWS) >= rows)
+        self.until(lambda status: status.figures.value(metrics.ROWS) >= rows)
 
     def holds(self, partitions: int) -> None:
         """Wait until it owns so many partitions."""
-        until(lambda: self.error or len(self.look().lag) >= partitions)
+        self.until(lambda status: len(status.lag) >= partitions)
 
     def ended(self) -> Exception | None:
         """Wait until it has ended by itself, and take the error."""
