@@ -39,7 +39,6 @@ def run_stream(settings: Settings, bundle: Path, progress: Callable[[StreamStatu
             return 0
         finally:
             supervisor.stop()
-    progress(supervisor.status())
     _sum_up(supervisor.status().figures)
     if supervisor.error is not None:
         raise supervisor.error
