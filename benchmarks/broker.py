@@ -26,17 +26,16 @@ def real_kafka() -> Iterator[str | None]:
         yield kafka.bootstrap_servers
 
 
-def flags_for(bootstrap_servers: str, group: str, **more: object) -> dict[str, object]:
-    """Settings by dotted name: rows from topic `rows`, forecasts to a topic of the group's own."""
+def flags_for(bootstrap_servers: str, group: str, topic: str = "rows") -> dict[str, object]:
+    """Settings by dotted name: rows from a topic, forecasts to one of the group's own."""
     return {
         "kafka.bootstrap_servers": bootstrap_servers,
         "kafka.replication_factor": 1,
         "kafka.partitions": PARTITIONS,
-        "stream.input_topic": "rows",
+        "stream.input_topic": topic,
         "stream.output_topic": f"{group}-forecasts",
         "stream.group": group,
         "stream.gpu": False,
-        **{name.replace("__", "."): value for name, value in more.items()},
     }
 
 

@@ -70,7 +70,7 @@ class _Bench:
     def stream(self, block_rows: int | None = None, *, steps: bool = False) -> Done:
         """The whole backlog through one worker, and proof that all of it was forecast once."""
         group, wanted = self._group("foretell"), forecasts_of(self.sizes.rows)
-        flags = flags_for(self.servers, group, **({"stream__block_rows": block_rows} if block_rows else {}))
+        flags = flags_for(self.servers, group) | ({"stream.block_rows": block_rows} if block_rows else {})
         ready(flags)
         done = WorkerProcess(Job(flags, str(self.bundle.path), wanted, steps)).done()
         seen = committed(self.servers, f"{group}-forecasts", wanted)
