@@ -236,3 +236,9 @@ class Broker(Protocol):
 def stream(kafka: Broker, forecaster: Forecaster) -> Callable[..., Stream]:
     """`stream(part={…})`: topics and group on the session's broker."""
     return lambda **parts: Stream(kafka.bootstrap_servers, forecaster, parts)
+
+
+@pytest.fixture
+def on_broker(forecaster: Forecaster) -> Callable[..., Stream]:
+    """`on_broker(servers, part={…})`: the same on a broker of one's own."""
+    return lambda servers, **parts: Stream(servers, forecaster, parts)
