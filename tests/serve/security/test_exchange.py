@@ -1,0 +1,119 @@
+"""The loop that exchanges, in one process and through Ray."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from foretell.serve.security.exchange import LocalExchange, News, keep_exchanging
+from foretell.serve.security.limits import Limits, Spent
+
+
+async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def waits(limits: Limits, now: float = 0.0) -> float:
+    """Seconds until one more would be granted of a bucket of 10 a second, without taking it."""
+    return limits.take("a", 10.0, 10.0, now)
+
+
+def test_what_one_spends_the_other_lacks() -> None:
+    async def run() -> float:
+        clock = lambda: 0.0  # noqa: E731 - it stands still, so that nothing flows in
+        exchange, replicas = LocalExchange(clock), [Limits(2), Limits(2)]
+        tasks = [
+            asyncio.create_task(keep_exchanging(limits, exchange, str(i), clock))
+            for i, limits in enumerate(replicas)
+        ]
+        await until(lambda: len(exchange._boxes._mail) == 2)
+        assert replicas[0].take("a", 10.0, 4, 0.0) == 0
+        await until(lambda: not replicas[0].report())
+        await until(lambda: "a" in replicas[1]._buckets)
+        for task in tasks:
+            task.cancel()
+        return waits(replicas[1])
+
+    assert asyncio.run(run()) == pytest.approx(0.4)
+
+
+class Broken:
+    """An exchange that fails until it is mended."""
+
+    def __init__(self) -> None:
+        self.mended = False
+        self.heard: list[dict[str, Spent]] = []
+
+    async def swap(self, replica: str, spent: Mapping[str, Spent]) -> News:
+        if not self.mended:
+            raise ConnectionError("nobody there")
+        self.heard.append(dict(spent))
+        return News({}, 2)
+
+
+def test_a_failed_exchange_is_told_by_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def run() -> Broken:
+        exchange, limits = Broken(), Limits(2)
+        assert limits.take("a", 10.0, 4, 0.0) == 0
+        task = asyncio.create_task(keep_exchanging(limits, exchange, "one", lambda: 0.0))
+        await until(lambda: len(caplog.records) == 1)
+        await asyncio.sleep(0.25)  # two more failures, and no line more
+        exchange.mended = True
+        await until(lambda: len(exchange.heard) >= 2)
+        task.cancel()
+        return exchange
+
+    exchange = asyncio.run(run())
+    assert exchange.heard[0] == {"a": Spent(4, 10.0)}
+    assert exchange.heard[1] == {}
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"]
+
+
+@pytest.fixture(scope="module")
+def ray_here() -> Iterator[None]:
+    import ray
+
+    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_here")
+def test_through_a_ray_actor_that_may_die() -> None:
+    import ray
+
+    from foretell.serve.security.ray_exchange import NAMESPACE, RayExchange
+
+    fleet = uuid.uuid4().hex
+
+    async def run() -> None:
+        one, two = RayExchange(fleet), RayExchange(fleet)
+        assert (await one.swap("one", {})).replicas == 1
+        assert (await two.swap("two", {})).replicas == 2
+        await one.swap("one", {"a": Spent(4.0, 10.0)})
+        assert await two.swap("two", {}) == News({"a": Spent(4.0, 10.0)}, 2)
+        ray.kill(ray.get_actor(f"foretell-limits-{fleet}", namespace=NAMESPACE))
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    news = await one.swap("one", {})
+                    break
+                except ray.exceptions.RayError:
+                    await asyncio.sleep(0.05)
+        assert news == News({}, 1)
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    assert (await two.swap("two", {})).replicas == 2
+                    break
+                except ray.exceptions.RayError:
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(run())
