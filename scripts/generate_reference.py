@@ -56,6 +56,7 @@ def settings() -> str:
         rows = [
             (f"`{part}.{name}`", _default(part, name, field), _words(field, variables.get(f"{part}.{name}")))
             for name, field in model.model_fields.items()
+            if not _is_part(field)
         ]
         text += _table(("setting", "default", "what it is"), rows)
     return text
@@ -155,10 +156,17 @@ def _flags(command: Any) -> Iterator[tuple[str, str]]:
             yield names + value, parameter.help or ""
 
 
-def _parts() -> Iterator[tuple[str, type[BaseModel]]]:
-    for part, field in Settings.model_fields.items():
-        assert isinstance(field.annotation, type)
-        yield part, field.annotation
+def _parts(of: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Each part, and after it the parts that it has itself."""
+    for name, field in of.model_fields.items():
+        if _is_part(field):
+            part: Any = field.annotation
+            yield f"{prefix}{name}", part
+            yield from _parts(part, f"{prefix}{name}.")
+
+
+def _is_part(field: Any) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
 def _default(part: str, name: str, field: Any) -> str:

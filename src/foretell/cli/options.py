@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic_core import PydanticUndefined
@@ -15,9 +15,10 @@ def said(name: str) -> str:
 
     The flag itself has no default: the file and the environment come first.
     """
-    part, _, field_name = name.partition(".")
-    model = Settings.model_fields[part].annotation
-    assert model is not None
+    *parts, field_name = name.split(".")
+    model: Any = Settings
+    for part in parts:
+        model = model.model_fields[part].annotation
     field = model.model_fields[field_name]
     words = field.description or ""
     if field.default not in (None, False, PydanticUndefined):

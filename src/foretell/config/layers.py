@@ -25,8 +25,15 @@ WELL_KNOWN = {
 PREFIX = "FORETELL_"
 PROPERTIES = "kafka.properties."  # what follows is librdkafka's own dotted name
 MASK = "**********"
-_WHOLE = {"stream.forecast", "stream.units"}  # their keys are the user's own words
-_PATHS = {"rows.adapter", "model.bundle", "model.storage_path"}
+_WHOLE = {"stream.forecast", "stream.units", "serve.batch.resolution"}  # their keys are the user's own words
+_PATHS = {
+    "rows.adapter",
+    "model.bundle",
+    "model.storage_path",
+    "serve.security.keys",
+    "serve.security.tls_certificate",
+    "serve.security.tls_key",
+}
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,20 @@ class ServeSettings(Part):
     host: str = Field(default="127.0.0.1", description="off loopback it wants keys or --insecure")
     port: int = Field(default=8000, ge=0, le=65535, description="of HTTP; 0: a free one")
     grpc_port: int = Field(default=9000, ge=0, le=65535, description="of gRPC; 0: a free one")
+    proxy_port: int | None = Field(
+        default=None, ge=1, le=65535, description="of Ray Serve's own proxy, beside the lane; unset: none"
+    )
     replicas: int | None = Field(default=None, ge=1, description="a fixed number; unset: as `autoscale` says")
-    autoscale: str = Field(default="default", description="default, market-hours, off-hours or a file")
+    autoscale: str = Field(
+        default="default", description="default, market-hours, off-hours, stress-test or a file"
+    )
     resources: Literal["small", "medium", "large"] = Field(
         default="small", description="CPU, GPU and memory of a replica"
     )
     gpu: bool = Field(default=True, description="--no-gpu turns it off")
+    wait: Duration = Field(default=120.0, description="for Ray and for replicas to be ready, at start")
+    drain: Duration = Field(default=30.0, description="a replica that leaves may finish requests so long")
+    watch: Duration = Field(default=30.0, description="a new version that turns sick so soon is rolled back")
     access_log: bool = Field(default=False, description="a structured line a request")
     default_deadline: Duration | None = Field(default=None, description="of requests that name none")
     batch: BatchSettings = Field(default_factory=BatchSettings)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, field_validator
 
 from foretell.config.parts import Duration, Part
+from foretell.config.serve_settings import ServeSettings
 
 
 def in_container() -> bool:
@@ -195,4 +196,5 @@ class Settings(Part):
     rows: RowSettings = Field(default_factory=RowSettings)
     windows: WindowSettings = Field(default_factory=WindowSettings)
     stream: StreamSettings = Field(default_factory=StreamSettings)
+    serve: ServeSettings = Field(default_factory=ServeSettings)
     log: LogSettings = Field(default_factory=LogSettings)
