@@ -1,0 +1,209 @@
+"""One raw ASGI app for the lane and for Serve's own proxy: the same request has the same answer on either.
+
+A request goes through: route → guard → body, bounded → protocol → bytes. There is no framework between: it
+would cost more than all of this together.
+"""
+
+import itertools
+import logging
+import re
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from foretell.config import LimitSettings, ServeSettings
+from foretell.serve.backend import Backend
+from foretell.serve.protocols.asgi import (
+    CallerGone,
+    Receive,
+    Scope,
+    Send,
+    check_headers,
+    lifespan,
+    read_body,
+    while_connected,
+)
+from foretell.serve.protocols.errors import HttpRefusal, as_refusal, error_body, error_headers
+from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
+from foretell.serve.protocols.http import Request, Response
+from foretell.serve.protocols.oip_rest import OipRest
+from foretell.serve.security.guard import Guard, Identity
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+access = logging.getLogger("foretell.serve.access")
+
+PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+_CLOSE = ((b"connection", b"close"),)
+_NAMING = {"models", "forecast"}  # the part of a path before a model's name
+_NOBODY = Identity(client="", key=None, inside=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a path.
+
+    Attributes:
+        door: of a route that infers, for metrics. open: answers without a key.
+    """
+
+    handler: Handler
+    method: str = "GET"
+    door: str = ""
+    open: bool = False
+
+
+class App:
+    """The request door over HTTP."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        guard: Guard,
+        settings: ServeSettings,
+        metrics: Callable[[], bytes],
+        *,
+        observe: Observe = observe_nothing,
+    ) -> None:
+        """`metrics`: the page for Prometheus. `observe`: is told what became of every call."""
+        self._guard = guard
+        self._limits = settings.limits
+        self._log = settings.access_log
+        self._metrics = metrics
+        self._count = itertools.count()
+        self._prefix = secrets.token_hex(4)
+        self._routes = self._table(Gate(backend, guard, settings, observe), settings.limits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
+
+    def _table(self, gate: Gate, limits: LimitSettings) -> dict[tuple[str, ...], Route]:
+        """Routes by the parts of their path; `*` stands where a model or a version is named."""
+        oip = OipRest(gate, limits)
+        routes = {
+            "/v2": Route(oip.server),
+            "/v2/health/live": Route(oip.live, open=True),
+            "/v2/health/ready": Route(oip.ready, open=True),
+            "/v2/models": Route(oip.models),
+            "/metrics": Route(self._metrics_page),
+        }
+        for model in ("/v2/models/*", "/v2/models/*/versions/*"):
+            routes[model] = Route(oip.model)
+            routes[f"{model}/ready"] = Route(oip.model_ready)
+            routes[f"{model}/infer"] = Route(oip.infer, "POST", "oip_rest")
+        return {tuple(path.split("/")): route for path, route in routes.items()}
+
+    async def _metrics_page(self, request: Request) -> Response:
+        return Response(self._metrics(), content_type=PROMETHEUS)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = Caller(_NOBODY, monotonic(), "")
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        told = headers.get(b"x-request-id")
+        if told is not None and _REQUEST_ID.fullmatch(told):
+            caller.id = told.decode()
+        else:
+            caller.id = f"{self._prefix}-{next(self._count):x}"
+        try:
+            response = await self._answer(scope, headers, caller, receive)
+        except CallerGone:
+            return
+        except Exception as error:
+            response = _failure(error, caller.id, oip=scope["path"].startswith("/v2"))
+        await _send(scope, headers, caller, response, send)
+        if self._log:
+            _log_access(scope, headers, caller, response)
+
+    async def _answer(
+        self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, receive: Receive
+    ) -> Response:
+        check_headers(scope["headers"], self._limits.header_bytes)
+        route, model, version = self._find(scope["path"], scope["method"])
+        if not route.open:
+            caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
+        caller.door = route.door
+        try:
+            body = await read_body(headers, receive, self._limits)
+            request = Request(caller, model, version, scope["query_string"], headers, body)
+            if not route.door:
+                return await route.handler(request)
+            return await while_connected(route.handler(request), receive)
+        finally:
+            self._guard.release(caller.identity)
+
+    def _find(self, path: str, method: str) -> tuple[Route, str, str | None]:
+        """The route, the model and the version that a path names."""
+        parts = path.split("/")
+        model, version = "", None
+        if len(parts) > 3 and parts[2] in _NAMING:
+            model, parts[3] = parts[3], "*"
+            if len(parts) > 5 and parts[4] == "versions":
+                version, parts[5] = parts[5], "*"
+        route = self._routes.get(tuple(parts))
+        if route is None:
+            raise HttpRefusal("not_found", f"nothing at {path[:100]}", cure="see /docs for what there is")
+        if method != route.method and (method, route.method) != ("HEAD", "GET"):
+            raise HttpRefusal(
+                "method_not_allowed", f"{path[:100]} takes {route.method}", cure=f"send {route.method}"
+            )
+        return route, model, version
+
+
+def _authorization(headers: Mapping[bytes, bytes]) -> str | None:
+    value = headers.get(b"authorization")
+    return None if value is None else value.decode("latin-1")
+
+
+def _failure(error: Exception, id_: str, *, oip: bool) -> Response:
+    refusal = as_refusal(error, id_)
+    # What is left of a body that nobody reads must not be taken for the next request.
+    close = _CLOSE if refusal.status in {401, 408, 413, 431} else ()
+    return Response(error_body(refusal, oip=oip), refusal.status, headers=(*error_headers(refusal), *close))
+
+
+async def _send(
+    scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, response: Response, send: Send
+) -> None:
+    told = [
+        (b"content-type", response.content_type),
+        (b"content-length", b"%d" % len(response.body)),
+        (b"x-request-id", caller.id.encode()),
+        *response.headers,
+    ]
+    if trace := _trace(headers):
+        told.append((b"traceparent", trace))
+    await send({"type": "http.response.start", "status": response.status, "headers": told})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
+
+
+def _trace(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """W3C trace context: what came well formed goes on to the answer and to the log."""
+    trace = headers.get(b"traceparent")
+    return trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None
+
+
+def _log_access(scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, response: Response) -> None:
+    trace = _trace(headers)
+    access.info(
+        "%s %s",
+        scope["method"],
+        scope["path"][:200],
+        extra={
+            "status": response.status,
+            "ms": round((monotonic() - caller.arrived) * 1e3, 3),
+            "client": caller.identity.client,
+            "request_id": caller.id,
+            "bytes": len(response.body),
+            **({"trace_id": trace[3:35].decode()} if trace else {}),
+        },
+    )

@@ -1,0 +1,118 @@
+"""What HTTP needs of ASGI: a body that is bounded in size and time, and a caller that may go away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+from foretell.config import LimitSettings
+from foretell.serve.backend import Refusal
+from foretell.serve.protocols.errors import HttpRefusal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+T = TypeVar("T")
+
+# Whether a caller has gone is looked at when an answer takes longer: watching costs more than most answers.
+_PATIENCE = 0.005
+
+
+class CallerGone(Exception):
+    """Nobody is there to read an answer."""
+
+
+def check_headers(headers: list[tuple[bytes, bytes]], most: int) -> None:
+    """Raises Refusal: more bytes than `most`."""
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > most:
+        raise HttpRefusal(
+            "header_too_large", f"{size} bytes of headers, {most} are the most", cure="send less"
+        )
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: LimitSettings) -> bytes:
+    """The whole body. What is told to be too large is refused before a byte of it is read.
+
+    Raises:
+        Refusal: too_large, request_timeout.
+        CallerGone: it was not sent to its end.
+    """
+    told = headers.get(b"content-length", b"0")
+    if len(told) > 18 or not told.isdigit() or int(told) > limits.body_bytes:
+        raise _too_large(limits)
+    try:
+        async with asyncio.timeout(limits.slow):
+            return await _read(receive, limits)
+    except TimeoutError:
+        cure = f"send it within {limits.slow:g} s"
+        raise HttpRefusal("request_timeout", "the body did not come to its end", cure=cure) from None
+
+
+async def _read(receive: Receive, limits: LimitSettings) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limits.body_bytes:
+            raise _too_large(limits)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(limits: LimitSettings) -> Refusal:
+    return Refusal(
+        "too_large",
+        f"a body of more than {limits.body_bytes} bytes",
+        cure="send several requests, or binary tensors",
+    )
+
+
+async def while_connected(answer: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """Await an answer; when its caller goes away it is cancelled.
+
+    Raises:
+        CallerGone: it was.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    watch: asyncio.Task[None] | None = None
+    gone = False
+
+    async def wait_for_end() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        if task is not None:
+            task.cancel()
+
+    def start() -> None:
+        nonlocal watch
+        watch = loop.create_task(wait_for_end())
+
+    timer = loop.call_later(_PATIENCE, start)
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        if not gone or task is None or task.uncancel() > 0:
+            raise
+        raise CallerGone from None
+    finally:
+        timer.cancel()
+        if watch is not None:
+            watch.cancel()
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Nothing is to be started here: whoever runs the app has its models ready."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

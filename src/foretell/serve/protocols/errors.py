@@ -1,0 +1,105 @@
+"""Anything that went wrong, as status, headers and body. Nothing else writes an error to a client.
+
+Two shapes, one content. Under `/v2` the Open Inference Protocol says that `error` is a string, and its
+clients print it; so what foretell adds stands beside it. Everywhere else `error` is an object:
+
+    /v2   {"error": "<message>; <cure>", "code": …, "cure": …, "path": …}
+    else  {"error": {"code": …, "message": …, "cure": …, "path": …}}
+
+`path` is there when a field was wrong. A path of the file system, a key and a stack never are: what was not
+raised for a caller's eyes is told as `internal`, and its stack goes to the log alone.
+"""
+
+import logging
+import math
+from typing import ClassVar
+
+import msgspec
+
+from foretell.errors import EngineError, InputError
+from foretell.serve.backend import Refusal
+
+log = logging.getLogger(__name__)
+
+
+class HttpRefusal(Refusal):
+    """What only HTTP can get wrong, or the server itself.
+
+    bad_request             400  no valid JSON, or half a request
+    not_found               404  no such path
+    method_not_allowed      405
+    request_timeout         408  the body came too slowly
+    unsupported_media_type  415
+    header_too_large        431
+    internal                500  a defect of the server
+    """
+
+    HTTP: ClassVar[dict[str, int]] = {
+        **Refusal.HTTP,
+        "bad_request": 400,
+        "not_found": 404,
+        "method_not_allowed": 405,
+        "request_timeout": 408,
+        "unsupported_media_type": 415,
+        "header_too_large": 431,
+        "internal": 500,
+    }
+
+
+def invalid(path: str, message: str, cure: str) -> Refusal:
+    """A field is wrong. `path`: as in `inputs[0].shape`."""
+    return Refusal("invalid", message, cure=cure, path=path)
+
+
+def as_refusal(error: Exception, request_id: str = "") -> Refusal:
+    """What the caller is told of any error."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, InputError):
+        return Refusal("invalid", error.message, cure=error.cure or "see /docs for what the model reads")
+    log.error("request %s failed", request_id, exc_info=error)
+    if isinstance(error, EngineError):
+        return Refusal("engine", "the runtime failed on this request", cure=_again(request_id))
+    return HttpRefusal("internal", "the server failed on this request", cure=_again(request_id))
+
+
+def error_body(refusal: Refusal, *, oip: bool) -> bytes:
+    """JSON; `oip`: in the shape of the Open Inference Protocol."""
+    told = describe(refusal)
+    if not oip:
+        return msgspec.json.encode({"error": told})
+    del told["message"]
+    return msgspec.json.encode({"error": one_line(refusal), **told})
+
+
+def describe(refusal: Refusal) -> dict[str, object]:
+    """`code`, `message`, `cure`, and `path` where a field was wrong: also an item of a batch bears it."""
+    told: dict[str, object] = {
+        "code": refusal.reason,
+        "message": refusal.message,
+        "cure": refusal.cure or "",
+    }
+    if refusal.path is not None:
+        told["path"] = refusal.path
+    return told
+
+
+def one_line(refusal: Refusal) -> str:
+    """For clients that show a string: path, message and cure."""
+    where = f"{refusal.path}: " if refusal.path else ""
+    return f"{where}{refusal.message}; {refusal.cure}" if refusal.cure else f"{where}{refusal.message}"
+
+
+def error_headers(refusal: Refusal) -> tuple[tuple[bytes, bytes], ...]:
+    """`Retry-After`, `WWW-Authenticate`, where they apply."""
+    if refusal.retry_after is not None:
+        # Whole seconds, rounded up: a client that comes back on time must not come too early.
+        return ((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))),)
+    if refusal.reason == "unauthenticated":
+        return ((b"www-authenticate", b"Bearer"),)
+    return ()
+
+
+def _again(request_id: str) -> str:
+    told = f"; its log tells more under request id {request_id}" if request_id else ""
+    return f"try again; if it stays, tell the server's operator{told}"
