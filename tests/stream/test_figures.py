@@ -36,12 +36,21 @@ class Played:
         self.figures: Figures
         self.meters: dict[int, Meter] = {}
 
-    def tell(self, slot: Any, turns: int, waiting: int, **words: Any) -> None:
+    def tell(self, slot: Any, turns: int, waiting: int, still_s: float = 0.0, **words: Any) -> None:
         """`waiting`: rows of its only partition."""
         lag: dict[Place, int] = {("rows", slot.index): waiting}
         meter = self.meters.setdefault(slot.index, Meter())
         slot.status = WorkerStatus(
-            slot.index, 1, "here", "running", turns, lag, set(), meter.snapshot(), **words
+            index=slot.index,
+            pid=1,
+            node="here",
+            state="running",
+            turns=turns,
+            still_s=still_s,
+            lag=lag,
+            reached=set(),
+            figures=meter.snapshot(),
+            **words,
         )
         slot.heard = self.now
         self.figures.take(slot.status)
@@ -107,6 +116,15 @@ def test_a_worker_that_does_not_come_up_is_in_trouble(played: Played, slot: Any)
     assert played.note(slot) == "waiting for worker 0"
     played.now += 2
     assert played.figures.trouble(slot) == "has not come up"
+
+
+def test_a_loop_that_does_not_come_round_is_in_trouble_though_its_worker_answers(
+    played: Played, slot: Any
+) -> None:
+    played.tell(slot, turns=1, waiting=0, still_s=STALL + 239)
+    assert played.figures.trouble(slot) is None  # it may be restoring a million series
+    played.tell(slot, turns=1, waiting=0, still_s=STALL + 241)
+    assert played.figures.trouble(slot) == "has been busy with one block for 251 s"
 
 
 def test_an_empty_slot_is_waited_for_and_in_no_trouble(played: Played) -> None:

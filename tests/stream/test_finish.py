@@ -47,7 +47,17 @@ def finish(**stream: object) -> Finish:
 
 
 def told(*reached: Place) -> WorkerStatus:
-    return WorkerStatus(0, 1, "here", "running", 1, {}, set(reached), Snapshot())
+    return WorkerStatus(
+        index=0,
+        pid=1,
+        node="here",
+        state="running",
+        turns=1,
+        still_s=0.0,
+        lag={},
+        reached=set(reached),
+        figures=Snapshot(),
+    )
 
 
 def test_without_an_end_there_is_none(slots: list[Any]) -> None:

@@ -76,7 +76,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def status(pid: int = 0, node: str = "elsewhere") -> WorkerStatus:
-    return WorkerStatus(3, pid, node, "running", 1, {}, set(), Snapshot())
+    return WorkerStatus(
+        index=3,
+        pid=pid,
+        node=node,
+        state="running",
+        turns=1,
+        still_s=0.0,
+        lag={},
+        reached=set(),
+        figures=Snapshot(),
+    )
 
 
 def test_a_worker_is_asked_one_thing_at_a_time(ray: FakeRay, clock: list[float]) -> None:
