@@ -19,7 +19,7 @@ from confluent_kafka import TopicPartition
 from benchmarks.broker import settings_for
 from benchmarks.steps import Step, Stopwatch
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.messages import Outgoing
+from foretell.stream.messages import Outgoing, Place
 from foretell.stream.transaction import Delivery
 from foretell.stream.worker import Worker
 from foretell.telemetry import metrics
@@ -34,12 +34,14 @@ class Job(msgspec.Struct):
     Attributes:
         flags: settings by dotted name. bundle: its folder.
         forecasts: after so many it ends; 0: when it is told to. steps: time each step.
+        restore: it ends when it has restored the windows of all partitions.
     """
 
     flags: dict[str, Any]
     bundle: str
     forecasts: int = 0
     steps: bool = False
+    restore: bool = False
 
 
 class Done(msgspec.Struct):
@@ -49,7 +51,7 @@ class Done(msgspec.Struct):
         wall_s, forecasts: from the first commit to the last, and forecasts committed after the first.
         cpu_s, all_forecasts: of the process from joining the group to the last commit, and all forecasts.
         commits: transactions. steps: where the time went, when that was asked for.
-        restore_s: to restore windows. rss: bytes that the process grew by, from joining to the end.
+        restore_s: to restore windows. series: whose windows it holds then. rss: bytes it grew by for them.
         p50_s, p99_s: from a row's timestamp to its commit, since `mark`, as the worker counts.
     """
 
@@ -60,6 +62,7 @@ class Done(msgspec.Struct):
     commits: int
     steps: dict[str, Step]
     restore_s: float
+    series: int
     rss: int
     p50_s: float | None
     p99_s: float | None
@@ -131,11 +134,25 @@ class _Commits:
 
 
 class _Worker(Worker):
-    """Attributes: `commits`, what was delivered so far."""
+    """
+    Attributes:
+        commits: what was delivered so far.
+        only_restore: end once windows are restored. series, rss: what was held then, and bytes in memory.
+    """
+
+    only_restore = False
+    series = rss = 0
 
     def _open_delivery(self) -> Delivery:
         self.commits = _Commits(super()._open_delivery())
         return self.commits
+
+    def _assigned(self, places: list[Place]) -> dict[Place, int]:
+        starts = super()._assigned(places)
+        self.series, self.rss = len(self._pipeline.series), resident()
+        if self.only_restore:
+            self.stop()
+        return starts
 
 
 def run(job: Job) -> Done:
@@ -148,7 +165,8 @@ def run(job: Job) -> Done:
     if job.steps:
         stopwatch.watch()
     threading.Thread(target=_listen, args=(worker, marks), daemon=True).start()
-    cpu_s, rss = _cpu_s(), _rss()
+    cpu_s, rss = _cpu_s(), resident()
+    worker.only_restore = job.restore
     worker.run()
     figures = worker.figures()
     restore = figures.histograms.get(metrics.RESTORE.name)
@@ -160,7 +178,8 @@ def run(job: Job) -> Done:
         commits=len(commits.times),
         steps=stopwatch.steps(commits.cpu_s - cpu_s),
         restore_s=restore.sum if restore else 0.0,
-        rss=_rss() - rss,
+        series=worker.series,
+        rss=worker.rss - rss,
         p50_s=figures.quantile(metrics.LATENCY, 0.50, since=marks[-1]),
         p99_s=figures.quantile(metrics.LATENCY, 0.99, since=marks[-1]),
     )
@@ -181,7 +200,8 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _rss() -> int:
+def resident() -> int:
+    """Bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
