@@ -12,7 +12,7 @@ from foretell.cli.options import ConfigFile, said
 from foretell.config import Settings, load
 from foretell.errors import InputError
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.model import resolve_bundle
+from foretell.importers.resolve import resolve_bundle
 
 
 def predict(

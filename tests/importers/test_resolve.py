@@ -8,7 +8,7 @@ import pytest
 from foretell.bundle.manifest import MANIFEST
 from foretell.config import Settings
 from foretell.errors import BundleNotFound, ConfigError, ForetellError, ImportFailed, SourceNotFound
-from foretell.stream.model import resolve_bundle
+from foretell.importers.resolve import resolve_bundle
 
 
 @pytest.fixture(autouse=True)
