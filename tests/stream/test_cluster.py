@@ -85,7 +85,7 @@ def test_it_goes_on_trying_until_the_deadline(closed: int, monkeypatch: pytest.M
     tried: list[str] = []
     monkeypatch.setattr(module, "_AGAIN_S", 0.01)
 
-    def third_time(self: Cluster, url: str) -> str | None:
+    def third_time(self: Cluster, url: str, deadline: float) -> str | None:
         tried.append(url)
         return "not yet" if len(tried) < 5 else None
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import threading
 import time
 from typing import Any
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 _CLIENT_PORT = 10001
 _OBJECT_STORE = 100_000_000  # bytes; rows never pass through it
 _AGAIN_S = 1.0
+_LEAST_S = 5.0
+_TOKEN = "a cluster with token authentication wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here, too"
 _ENVIRONMENT = {
     ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # otherwise a Ray of our own listens on all addresses
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -50,7 +53,7 @@ class Cluster:
         while True:
             failures = []
             for url in self._ways():
-                reason = self._try(url)
+                reason = self._try(url, deadline)
                 if reason is None:
                     self.address = url
                     log.info("Ray reached at %s", url)
@@ -60,7 +63,7 @@ class Cluster:
                 raise RayUnreachable(
                     "Failed to connect to Ray cluster; tried\n" + "\n".join(failures),
                     cure="start one with `ray start --head --ray-client-server-port 10001`, or set "
-                    "RAY_CLIENT_URL (ray://host:10001) or RAY_HEAD_ADDRESS (host:6379)",
+                    "RAY_CLIENT_URL (ray://host:10001) or RAY_HEAD_ADDRESS (host:6379)\n" + _TOKEN,
                 )
             time.sleep(_AGAIN_S)
 
@@ -96,7 +99,7 @@ class Cluster:
         head = self._settings.head_address or ""
         return [head, f"ray://{head.rpartition(':')[0]}:{_CLIENT_PORT}"]
 
-    def _try(self, url: str) -> str | None:
+    def _try(self, url: str, deadline: float) -> str | None:
         """Connect; what went wrong, in one line."""
         host, _, port = url.removeprefix("ray://").rpartition(":")
         try:
@@ -104,9 +107,33 @@ class Cluster:
             socket.create_connection((host, int(port)), timeout=2).close()
         except (OSError, ValueError) as error:
             return str(error)
+        failure = _init(url, max(deadline - time.monotonic(), _LEAST_S))
+        if failure is not None:
+            ray.shutdown()
+        return failure
+
+
+def _init(url: str, patience_s: float) -> str | None:
+    """Connect, in a thread, as Ray bounds it by nothing that one can set; what went wrong, in one line.
+
+    Raises:
+        RayUnreachable: no answer at all; no second way can be tried, as the first is still under way.
+    """
+    failures: list[str] = []
+
+    def connect() -> None:
         try:
             ray.init(address=url, ignore_reinit_error=True, **_QUIET)
         except Exception as error:  # Ray raises whatever its layers raise
-            ray.shutdown()
-            return str(error).strip().split("\n")[0]
-        return None
+            failures.append(str(error).strip().split("\n")[0])
+
+    thread = threading.Thread(target=connect, name="ray", daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    if thread.is_alive():
+        raise RayUnreachable(
+            f"Failed to connect to Ray cluster; {url} takes connections and does not answer",
+            cure="is it of the same Ray version, and reached under the address that its nodes know?\n"
+            + _TOKEN,
+        )
+    return failures[0] if failures else None

@@ -14,6 +14,7 @@ from foretell.telemetry.meter import Meter, Totals
 log = logging.getLogger("foretell.stream")
 _ALIVE_S = 5.0  # without a word from it, a worker does not count as answering
 _START_S = 60.0
+_RESTORE_S = 240.0  # that taking over partitions may need beyond a stall
 _KNOWN_SERIES = 200_000
 
 
@@ -64,6 +65,8 @@ class Figures:
             return "has not come up" if now - slot.heard > self._stall + _START_S else None
         if now - slot.heard > self._stall:
             return f"has not answered for {now - slot.heard:.0f} s"
+        if slot.status.still_s > self._stall + _RESTORE_S:
+            return f"has been busy with one block for {slot.status.still_s:.0f} s"
         since = now - self._moved.get(slot.index, (0, now))[1]
         if since > self._stall:
             return f"has committed nothing for {since:.0f} s, while {sum(slot.status.lag.values())} rows wait"

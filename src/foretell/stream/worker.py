@@ -44,6 +44,7 @@ class WorkerStatus:
         lag: records that wait, by partition. reached: partitions read up to `--until-end`.
         fresh: series met since the last status, and their partitions; not all, where they are many.
         notices: plain words for a person, since the last status.
+        still_s: seconds since the loop last came round.
     """
 
     index: int
@@ -56,6 +57,7 @@ class WorkerStatus:
     figures: Snapshot
     fresh: list[tuple[str, int]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    still_s: float = 0.0
 
 
 class Worker:
@@ -82,6 +84,7 @@ class Worker:
         self._state, self._turns = "starting", 0
         self._lag: dict[Place, int] = {}
         self._lag_due = 0.0
+        self._round = time.monotonic()
         self._meter = Meter()
         self._intake: Intake | None = None
         self._pipeline = Pipeline(settings, forecaster, adapter)
@@ -119,6 +122,7 @@ class Worker:
         self._state = "running"
         try:
             while not self._stopping.is_set():
+                self._round = time.monotonic()
                 self._turn(intake)
                 self._look_at_lag(intake)
             self._settle(intake)
@@ -147,6 +151,7 @@ class Worker:
             self._meter.snapshot(),
             _drain(self._pipeline.series.fresh),
             _drain(self._pipeline.notices),
+            time.monotonic() - self._round,
         )
 
     def figures(self) -> Snapshot:
