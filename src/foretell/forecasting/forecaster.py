@@ -76,14 +76,16 @@ class Forecaster:
             EngineError: the runtime failed.
         """
         horizon = self._check(windows, horizon)
-        values, refused = self._native(windows)
+        evaluated = self._run(windows)
+        values, refused = self._own_units(evaluated), evaluated.refused
         native = self.manifest.horizon
         if horizon > native:
             values, steps = self._rollout.extend(windows, values, refused, horizon, newest_us)
         else:
             values = values[:, :horizon]
             steps = np.where(refused, 0, horizon)
-        return Forecasts(values, steps, min(horizon, native), refused)
+        others = {name: given for name, given in evaluated.outputs.items() if name != self._output}
+        return Forecasts(values, steps, min(horizon, native), refused, others)
 
     def evaluate(self, windows: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
         """All outputs by name, each (n, …) as the network gives them; NaN in the rows of refused windows."""
@@ -100,8 +102,11 @@ class Forecaster:
     def _native(self, windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """(n, lookback, features) → (n, native horizon, targets) own units, and which were refused."""
         evaluated = self._run(windows)
-        shape = (len(windows), self.manifest.horizon, len(self.manifest.targets))
-        return self._scaler.from_network(evaluated.outputs[self._output].reshape(shape)), evaluated.refused
+        return self._own_units(evaluated), evaluated.refused
+
+    def _own_units(self, evaluated: Evaluated) -> NDArray[np.float64]:
+        shape = (len(evaluated.refused), self.manifest.horizon, len(self.manifest.targets))
+        return self._scaler.from_network(evaluated.outputs[self._output].reshape(shape))
 
     def _check(self, windows: NDArray[np.float64], horizon: int | None) -> int:
         if self.manifest.task != "forecast":

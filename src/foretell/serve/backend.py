@@ -68,9 +68,16 @@ class Refusal(ForetellError):
         self.path = path
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.reason, self.message, self.cure, self.path, self.retry_after)
+
     @property
     def status(self) -> int:
         return self.HTTP[self.reason]
+
+
+def _rebuild(reason: str, message: str, cure: str, path: str | None, retry_after: float | None) -> Refusal:
+    return Refusal(reason, message, cure=cure, path=path, retry_after=retry_after)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,94 @@
+"""Who is taken, who is refused at once, and who is shed for it."""
+
+import math
+
+from foretell.config import BatchSettings
+from foretell.serve.backend import Refusal
+from foretell.serve.scheduler.arrivals import DrainRate
+from foretell.serve.scheduler.cost import CostModel
+from foretell.serve.scheduler.queue import Queue
+from foretell.serve.scheduler.work import Job, Work
+
+_STALE_S = 1.0
+_LEAST_WAIT_S, _MOST_WAIT_S = 0.05, 60.0
+
+
+class Admission:
+    """Judges by the queue, the cost of batches, and the rate at which the queue empties."""
+
+    def __init__(self, settings: BatchSettings, queue: Queue, cost: CostModel, drain: DrainRate) -> None:
+        self._max_rows = settings.max_queue_rows
+        self._queue, self._cost, self._drain = queue, cost, drain
+        self._learned = -math.inf
+
+    def learned(self, now: float) -> None:
+        """A batch came back: the estimates are fresh."""
+        self._learned = now
+
+    def unreachable(self, work: Work, now: float, free: float) -> Refusal | None:
+        """By the estimate it would end after its deadline, `free` being when the engine is."""
+        if work.deadline == math.inf:
+            return None
+        ahead = self._queue.ahead(work.priority, work.deadline, now)
+        end = max(now, free) + self._cost.drain(ahead + work.load)
+        idle = free <= now and not self._queue.rows
+        if end <= work.deadline or (idle and self._doubtful(now)):
+            return None
+        return unreachable(work.deadline - now, end - now)
+
+    def hopeless(self, work: Work, load: int, now: float) -> Refusal | None:
+        """Its turn has come, and it would end after its deadline even in a batch of its own."""
+        end = now + self._cost.drain(load)
+        if end <= work.deadline or self._doubtful(now):
+            return None
+        return unreachable(work.deadline - now, end - now)
+
+    def make_room(self, work: Work) -> list[Job] | Refusal:
+        """The jobs to shed so that it fits: only worse ones, and none if they would not be enough."""
+        over = self._queue.rows + work.rows - self._max_rows
+        if over <= 0 or not self._queue.rows:
+            return []  # what is larger than the whole queue is taken when nothing else waits
+        seen: list[Job] = []
+        for job in self._queue.worst_first():
+            seen.append(job)
+            if not _worse(job, work):
+                break
+            over -= job.rows
+            if over <= 0:
+                return seen
+        for job in seen:
+            self._queue.keep(job)
+        return self.shed()
+
+    def shed(self) -> Refusal:
+        """The queue is full."""
+        return Refusal(
+            "shed",
+            f"{self._queue.rows} rows wait and no more than {self._max_rows} may",
+            cure="come back after Retry-After, ask with a higher priority, or add replicas",
+            retry_after=self.retry_after(),
+        )
+
+    def retry_after(self) -> float:
+        """Seconds until what waits now has been answered, at the rate of the last seconds."""
+        rate = self._drain.rate
+        wait = self._queue.rows / rate if rate else 1.0
+        return min(max(wait, _LEAST_WAIT_S), _MOST_WAIT_S)
+
+    def _doubtful(self, now: float) -> bool:
+        """An estimate that refuses everybody would never be corrected: when it is stale, let one try."""
+        return not self._cost.known or now - self._learned > _STALE_S
+
+
+def unreachable(left: float, needed: float) -> Refusal:
+    """The deadline is `left` seconds away, and it would take `needed`."""
+    return Refusal(
+        "deadline_unreachable",
+        f"the deadline is in {left * 1e3:.0f} ms, and an answer would take {needed * 1e3:.0f} ms",
+        cure="give it more time, ask with a higher priority, or add replicas",
+    )
+
+
+def _worse(job: Job, work: Work) -> bool:
+    """Whether it is shed before a newcomer: lower class, then later deadline. Of equals the newcomer goes."""
+    return (job.priority, -job.deadline) < (work.priority, -work.deadline)

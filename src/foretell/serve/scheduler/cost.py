@@ -1,0 +1,108 @@
+"""What a batch costs: rows → seconds, learned from every batch that was evaluated."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+
+_GAIN, _CLIP = 0.2, 0.5
+_SPREAD_GAIN, _HIGH = 0.02, 0.9
+_PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
+
+
+class CostModel:
+    """A line between knots at 1, 2, 4, … rows, each moved a little by the batches that come near it.
+
+    Moves are in the logarithm and bounded, so that a batch that was late by chance (another process had the
+    core) changes an estimate by a tenth at most: it settles at the median, not at the mean. One that was
+    twice as fast as was thought is no chance, and is believed at once.
+    """
+
+    def __init__(self, max_rows: int) -> None:
+        """`max_rows`: of a batch; beyond it costs are extrapolated."""
+        steps = max(1, math.ceil(math.log2(max_rows)))
+        self.shapes = [min(2**i, max_rows) for i in range(steps + 1)] if max_rows > 1 else [1]
+        self._raw = [0.0] * len(self.shapes)
+        self._curve = self._raw
+        self._high = 0.2
+        self._paying = max_rows
+        self._known = False
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was measured; until then every estimate is 0."""
+        return self._known
+
+    def seed(self, measured: Mapping[int, float]) -> None:
+        """Rows → seconds, as a warm-up measured them."""
+        for rows, seconds in sorted(measured.items()):
+            if not self._known:
+                self._first(rows, seconds)
+            self._raw[min(bisect_left(self.shapes, rows), len(self.shapes) - 1)] = seconds
+        self._settle()
+
+    def observe(self, rows: int, seconds: float) -> None:
+        """A batch of so many rows took so long."""
+        if seconds <= 0 or rows < 1:
+            return
+        if not self._known:
+            self._first(rows, seconds)
+            return
+        error = math.log(seconds / self.seconds(rows))
+        if error > -math.log(2):
+            step = _GAIN * max(-_CLIP, min(_CLIP, error))
+            self._high += _SPREAD_GAIN * (_HIGH if error > self._high else _HIGH - 1)
+            self._high = max(0.0, self._high)
+        else:
+            step = error / 2
+        # What slows one size down slows its neighbours too.
+        at = math.log2(min(rows, self.shapes[-1]))
+        for knot in range(len(self._raw)):
+            self._raw[knot] *= math.exp(step * 0.5 ** abs(knot - at))
+        self._settle()
+
+    def seconds(self, rows: int) -> float:
+        """Of one batch, as it mostly is."""
+        shapes, curve = self.shapes, self._curve
+        at = bisect_left(shapes, rows)
+        if at < len(shapes) and shapes[at] == rows:
+            return curve[at]
+        if at == len(shapes):
+            return curve[-1] * rows / shapes[-1]
+        share = (rows - shapes[at - 1]) / (shapes[at] - shapes[at - 1])
+        return curve[at - 1] + share * (curve[at] - curve[at - 1])
+
+    def at_most(self, rows: int) -> float:
+        """Nine batches of ten take no longer."""
+        return self.seconds(rows) * math.exp(self._high)
+
+    @property
+    def paying(self) -> int:
+        """Rows past which a batch no longer gains in throughput."""
+        return self._paying
+
+    def drain(self, rows: int) -> float:
+        """Seconds until so many rows are evaluated, in batches of `paying`."""
+        full, rest = divmod(rows, self._paying)
+        return full * self.seconds(self._paying) + (self.seconds(rest) if rest else 0.0)
+
+    def saved(self, rows: int) -> float:
+        """Engine time that one more row saves by joining a batch of `rows` instead of going alone."""
+        return self.seconds(1) + self.seconds(rows) - self.seconds(rows + 1)
+
+    def _first(self, rows: int, seconds: float) -> None:
+        # Nothing is known of other sizes: none can take longer than this, row by row.
+        self._raw = [seconds * max(1.0, shape / rows) for shape in self.shapes]
+        self._known = True
+        self._settle()
+
+    def _settle(self) -> None:
+        """More rows never cost less; then the smallest batch that is nearly as good as the best."""
+        longest, self._curve = 0.0, []
+        for seconds in self._raw:
+            longest = max(longest, seconds)
+            self._curve.append(longest)
+        rates = [rows / seconds for rows, seconds in zip(self.shapes, self._curve, strict=True) if seconds]
+        enough = _PAYS * max(rates, default=0.0)
+        self._paying = next(
+            (s for s, r in zip(self.shapes, rates, strict=False) if r >= enough), self.shapes[-1]
+        )

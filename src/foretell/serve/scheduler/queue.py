@@ -1,0 +1,162 @@
+"""Who is next.
+
+The higher class first, in it the earliest deadline, then arrival. After each `ageing` of waiting a job rises
+by one class. One that has waited so long in the highest is overdue: of every nine rows taken one goes to the
+longest waiting of these, whatever is more urgent, so that nobody waits for ever and urgent ones lose little.
+"""
+
+from collections.abc import Iterator
+
+from foretell.config import BatchSettings
+from foretell.serve.backend import Priority
+from foretell.serve.scheduler.deadlines import Deadlines
+from foretell.serve.scheduler.heap import Heap
+from foretell.serve.scheduler.work import Job
+
+_TOP = max(Priority)
+_OVERDUE = _TOP + 1
+_OTHERS = 8  # rows taken for each one of the overdue
+
+
+class Queue:
+    """Jobs that wait. Every step is O(log n): heaps, and a job that leaves is only marked.
+
+    Attributes:
+        jobs, rows, load: what waits in all; load counts evaluations.
+    """
+
+    def __init__(self, settings: BatchSettings) -> None:
+        self._order, self._ageing = settings.order, settings.ageing
+        self._most_debt = float(settings.max_batch_size)
+        self._shares = settings.shares
+        self._by_class: tuple[Heap[float], ...] = tuple(Heap() for _ in Priority)
+        self._rising: Heap[float] = Heap()
+        self._overdue: Heap[float] = Heap()
+        self._worst: Heap[tuple[float, ...]] = Heap()
+        self._deadlines = tuple(Deadlines() for _ in Priority)
+        self._loads = [0 for _ in Priority]
+        self._passes = [0.0 for _ in Priority]
+        self._now_served = 0.0
+        self._credit = 0.0
+        self._arrived = 0
+        self.jobs = self.rows = self.load = 0
+
+    def put(self, job: Job, now: float) -> None:
+        """A new job waits."""
+        self._arrived += 1
+        job.order = self._arrived
+        job.level = 0 if self._order == "first_come" else int(job.priority)
+        job.rises = now + self._ageing
+        self.jobs += 1
+        self.rows += job.rows
+        self._place(job, now)
+        for heap in self._heaps():
+            heap.trim(self.jobs)
+
+    def hurry(self, job: Job, priority: Priority, deadline: float, now: float) -> None:
+        """Another work joined: the job is as urgent as the more urgent of both."""
+        if priority <= job.priority and deadline >= job.deadline:
+            return
+        self._count(job, -job.load)
+        job.priority, job.deadline = max(job.priority, priority), min(job.deadline, deadline)
+        if self._order != "first_come":
+            job.level = max(job.level, int(priority))
+        self._place(job, now)
+
+    def age(self, now: float) -> None:
+        """Let those rise that have waited long enough."""
+        while (job := self._rising.top()) is not None and job.rises <= now:
+            self._count(job, -job.load)
+            job.level += 1
+            job.rises += self._ageing
+            self._place(job, now)
+
+    def head(self) -> Job | None:
+        """The job whose rows are taken next."""
+        if self._credit >= 1 and (job := self._overdue.top()) is not None:
+            return job
+        classes = [c for c in reversed(Priority) if self._by_class[c].top() is not None]
+        if not classes:
+            return None
+        if self._order == "weighted":
+            classes.sort(key=lambda c: self._passes[c])
+        return self._by_class[classes[0]].top()
+
+    def take(self, job: Job, rows: int) -> None:
+        """So many rows of it go into a batch."""
+        load = rows * job.passes
+        if job.level == _OVERDUE:
+            self._credit = max(self._credit - load, -self._most_debt)
+        else:
+            self._credit = min(self._credit + load / _OTHERS, 1.0)
+        place = min(job.level, _TOP)
+        self._now_served = self._passes[place]
+        self._passes[place] += load / self._shares[place]
+        self._count(job, -load)
+        job.taken += rows
+        self.rows -= rows
+        if job.taken == job.rows:
+            self.jobs -= 1
+
+    def remove(self, job: Job) -> None:
+        """The rest of it is not wanted any more; call it while `job.waiting` still holds."""
+        self._count(job, -job.load)
+        self.jobs -= 1
+        self.rows -= job.rows - job.taken
+        job.taken = job.rows
+
+    def worst_first(self) -> Iterator[Job]:
+        """Lowest class as given, then latest deadline, then latest arrival; those under way are left out.
+
+        What was seen and not removed has to be handed to `keep`.
+        """
+        while (job := self._worst.pop()) is not None:
+            if not job.taken:
+                yield job
+
+    def keep(self, job: Job) -> None:
+        """It was looked at by `worst_first`, and stays."""
+        self._worst.push(_badness(job), job)
+
+    def ahead(self, priority: Priority, deadline: float, now: float) -> int:
+        """Load that is served before a new work of this urgency, as far as it has come in."""
+        if self._order == "first_come":
+            return self.load
+        own = self._deadlines[priority].before(deadline, now)
+        if self._order == "strict":
+            return own + sum(self._loads[priority + 1 :])
+        shares = sum(s for s, load in zip(self._shares, self._loads, strict=True) if load)
+        others = shares - (self._shares[priority] if self._loads[priority] else 0)
+        return min(self.load, round(own * (1 + others / self._shares[priority])))
+
+    def _place(self, job: Job, now: float) -> None:
+        job.entry += 1
+        place = min(job.level, _TOP)
+        if self._by_class[place].top() is None:
+            # A class that was empty has saved nothing up.
+            self._passes[place] = max(self._passes[place], self._now_served)
+        job.slot = self._deadlines[place].add(job.deadline, job.load, now)
+        self._loads[place] += job.load
+        self.load += job.load
+        self._by_class[place].push(0.0 if self._order == "first_come" else job.deadline, job)
+        self._worst.push(_badness(job), job)
+        if job.level == _OVERDUE:
+            self._overdue.push(0.0, job)
+        elif self._order != "first_come":
+            self._rising.push(job.rises, job)
+
+    def _count(self, job: Job, load: int) -> None:
+        place = min(job.level, _TOP)
+        self._deadlines[place].remove(job.slot, -load)
+        self._loads[place] += load
+        self.load += load
+
+    def _heaps(self) -> Iterator[Heap[float] | Heap[tuple[float, ...]]]:
+        yield from self._by_class
+        yield self._rising
+        yield self._overdue
+        yield self._worst
+
+
+def _badness(job: Job) -> tuple[float, ...]:
+    return (float(job.priority), -job.deadline, float(-job.order))

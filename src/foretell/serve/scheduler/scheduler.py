@@ -1,0 +1,247 @@
+"""The heart: what is evaluated next, and with what.
+
+    refusal = scheduler.offer(work, now)        a caller asks
+    batch = scheduler.next(now)                 the engine is free
+    jobs = scheduler.finished(batch, s, now)    it took s seconds
+    scheduler.refused()                         who has to be told no since last time
+
+Time is passed in; nothing here waits, and every decision is O(log n).
+"""
+
+import math
+from dataclasses import dataclass
+
+from foretell.config import BatchSettings
+from foretell.serve.backend import Priority, Refusal
+from foretell.serve.scheduler.admission import Admission, unreachable
+from foretell.serve.scheduler.arrivals import Arrivals, DrainRate
+from foretell.serve.scheduler.coalesce import Coalescer
+from foretell.serve.scheduler.cost import CostModel
+from foretell.serve.scheduler.expiry import Expiry
+from foretell.serve.scheduler.queue import Queue
+from foretell.serve.scheduler.work import Batch, Job, Piece, State, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is to be done before `until`, unless work comes in."""
+
+    until: float
+
+
+class Scheduler:
+    """Of one model on one engine.
+
+    Attributes:
+        waiting: works of each class that wait for an answer, also for the batch under way.
+        running: the batch under way.
+    """
+
+    def __init__(self, settings: BatchSettings, cost: CostModel) -> None:
+        self._settings, self.cost = settings, cost
+        self._queue, self._coalescer, self._expiry = Queue(settings), Coalescer(), Expiry()
+        self._arrivals, self._drain = Arrivals(), DrainRate()
+        self._admission = Admission(settings, self._queue, cost, self._drain)
+        self._refused: list[tuple[Work, Refusal]] = []
+        self._filling: float | None = None
+        self._works: dict[Work, None] = {}
+        self.waiting = dict.fromkeys(Priority, 0)
+        self.running: Batch | None = None
+
+    @property
+    def rows(self) -> int:
+        """That wait for a batch."""
+        return self._queue.rows
+
+    def offer(self, work: Work, now: float) -> Refusal | None:
+        """A caller asks: `None` when the work is taken, and its answer or refusal will come."""
+        self._arrivals.saw(now)
+        self._advance(now)
+        if work.deadline <= now:
+            return self._turn_away(work, _passed())
+        job = self._coalescer.find(work)
+        refusal = self._admit_to(job, work, now) if job else self._admit(work, now)
+        if refusal:
+            return self._turn_away(work, refusal)
+        self._works[work] = None
+        self.waiting[work.priority] += 1
+        self._expiry.add(work, len(self._works))
+        return None
+
+    def next(self, now: float) -> Batch | Wait | None:
+        """The engine is free: what it shall do, how long it may wait, or `None`: nothing waits."""
+        self._advance(now)
+        if self.running is not None or not self._queue.rows:
+            return None
+        until = self._worth_waiting(now)
+        if until > now:
+            return Wait(until)
+        self._filling = None
+        batch = self._fill(now)
+        if not batch.pieces:
+            return None
+        self._drain.began(now)
+        self.running = batch
+        return batch
+
+    def finished(self, batch: Batch, seconds: float, now: float) -> list[Job]:
+        """The batch came back after so many seconds: the jobs that are complete, whose works are answered."""
+        self.running = None
+        self.cost.observe(batch.load, seconds)
+        self._admission.learned(now)
+        self._drain.saw(batch.rows, now)
+        complete = []
+        for piece in batch.pieces:
+            job = piece.job
+            job.done += piece.stop - piece.start
+            if job.done == job.rows and job.works:
+                complete.append(job)
+                self._coalescer.ended(job)
+                for work in job.works:
+                    self._leave(work, State.ANSWERED)
+        return complete
+
+    def fail(self, job: Job, refusal: Refusal) -> None:
+        """The engine failed on it: its works are refused, and what of it still waits is dropped."""
+        for work in list(job.works):
+            self._refuse(work, refusal)
+
+    def cancel(self, work: Work) -> None:
+        """Its caller has gone. A work that has ended already stays as it is."""
+        if work.state is State.WAITING:
+            self._let_go(work, State.CANCELLED)
+
+    def expire(self, now: float) -> None:
+        """Refuse those whose deadline has passed, also those under way: nobody waits past it."""
+        for work in self._expiry.due(now):
+            self._refuse(work, _passed())
+
+    def refuse_all(self, refusal: Refusal) -> None:
+        """All works that are in flight."""
+        for work in list(self._works):
+            self._refuse(work, refusal)
+
+    def refused(self) -> list[tuple[Work, Refusal]]:
+        """Works that were taken and will have no answer, since this was last asked: expired, shed, failed."""
+        refused, self._refused = self._refused, []
+        return refused
+
+    def retry_after(self) -> float:
+        """Seconds until what waits now is likely to be gone."""
+        return self._admission.retry_after()
+
+    def usual_gap(self) -> float:
+        """Seconds between two arrivals."""
+        return self._arrivals.gap
+
+    def _advance(self, now: float) -> None:
+        self.expire(now)
+        self._queue.age(now)
+
+    def _admit(self, work: Work, now: float) -> Refusal | None:
+        refusal = self._admission.unreachable(work, now, self._free(now))
+        if refusal:
+            return refusal
+        room = self._admission.make_room(work)
+        if isinstance(room, Refusal):
+            return room
+        for worse in room:
+            self.fail(worse, self._admission.shed())
+        job = Job.of(work)
+        self._queue.put(job, now)
+        self._coalescer.started(job)
+        return None
+
+    def _admit_to(self, job: Job, work: Work, now: float) -> Refusal | None:
+        """Join a job in flight; one that waits becomes as urgent as the newcomer."""
+        if not job.waiting and self._free(now) > work.deadline:
+            return unreachable(work.deadline - now, self._free(now) - now)
+        job.join(work)
+        if job.waiting:
+            self._queue.hurry(job, work.priority, work.deadline, now)
+        return None
+
+    def _free(self, now: float) -> float:
+        """When the engine is, by the estimate."""
+        batch = self.running
+        return now if batch is None else max(now, batch.started + self.cost.seconds(batch.load))
+
+    def _most_load(self) -> int:
+        return min(self._settings.max_batch_size, self.cost.paying)
+
+    def _worth_waiting(self, now: float) -> float:
+        """Until when a batch should fill although the engine is free; `now`, or earlier: take it at once.
+
+        Waiting pays only while the next row is expected so soon that those who wait lose less by it than the
+        engine time that it saves by coming along. That holds in a burst on an engine with a large fixed cost.
+        It never holds for an idle server or a single connection: their next row comes after an answer, and
+        an answer takes longer than what a row can save.
+        """
+        load, gap = self._queue.load, self._arrivals.gap
+        if load >= self._most_load() or load * gap >= self.cost.saved(load):
+            return now
+        if self._filling is None:
+            self._filling = now
+        return min(
+            self._arrivals.last + 2 * gap,
+            self._filling + self._settings.batch_wait_timeout_s,
+            self._expiry.earliest() - self.cost.at_most(load + 1),
+        )
+
+    def _fill(self, now: float) -> Batch:
+        """Take the most urgent rows while more of them pay, and none who is in time becomes late by it."""
+        batch, most, earliest = Batch(now), self._most_load(), math.inf
+        while batch.load < most and (job := self._queue.head()) is not None:
+            self._drop_hopeless(job, now)
+            if not job.works:
+                continue
+            room = (most - batch.load) // job.passes
+            if batch.pieces and not room:
+                break
+            rows = min(job.rows - job.taken, max(room, 1))
+            end = now + self.cost.at_most(batch.load + rows * job.passes)
+            if end > earliest >= now + self.cost.at_most(batch.load or 1):
+                break
+            batch.add(Piece(job, job.taken, job.taken + rows))
+            self._queue.take(job, rows)
+            earliest = min(earliest, job.deadline)
+        return batch
+
+    def _drop_hopeless(self, job: Job, now: float) -> None:
+        if job.deadline == math.inf:
+            return
+        for work in list(job.works):
+            if refusal := self._admission.hopeless(work, job.load, now):
+                self._refuse(work, refusal)
+
+    def _turn_away(self, work: Work, refusal: Refusal) -> Refusal:
+        work.state = State.REFUSED
+        return refusal
+
+    def _refuse(self, work: Work, refusal: Refusal) -> None:
+        self._let_go(work, State.REFUSED)
+        self._refused.append((work, refusal))
+
+    def _let_go(self, work: Work, state: State) -> None:
+        """A work ends without an answer; a job that nobody waits for any more gives up its place."""
+        job = work.job
+        assert job is not None
+        if len(job.works) == 1:
+            if job.waiting:
+                self._queue.remove(job)
+            self._coalescer.ended(job)
+        del job.works[work]
+        self._leave(work, state)
+
+    def _leave(self, work: Work, state: State) -> None:
+        work.state = state
+        del self._works[work]
+        self.waiting[work.priority] -= 1
+
+
+def _passed() -> Refusal:
+    return Refusal(
+        "deadline_passed",
+        "the deadline passed while the call waited",
+        cure="give it more time, ask with a higher priority, or add replicas",
+    )
