@@ -18,7 +18,9 @@ MAY_IMPORT = {
     "importers": {"forecasting", "engines", "bundle", "rows", "config", "errors"},
     "windows": {"rows", "config", "errors"},
     "telemetry": {"config", "errors"},
+    "cluster": {"config", "errors"},
     "stream": {
+        "cluster",
         "importers",
         "forecasting",
         "engines",
@@ -30,6 +32,7 @@ MAY_IMPORT = {
         "errors",
     },
     "serve": {
+        "cluster",
         "importers",
         "forecasting",
         "engines",
@@ -41,7 +44,7 @@ MAY_IMPORT = {
         "errors",
     },
 }
-TOP = {"cli", "demo"}
+TOP = {"cli", "client", "demo"}
 FORBIDDEN_AT_RUN_TIME = {
     "keras",
     "tensorflow",

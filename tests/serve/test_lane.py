@@ -11,8 +11,9 @@ import pytest
 
 from foretell.config import LimitSettings
 from foretell.errors import ConfigError
-from foretell.serve.asgi import ASGIApp, Receive, Scope, Send
 from foretell.serve.lane import GrpcDoor, Lane
+from foretell.serve.listener import ASGIApp
+from foretell.serve.protocols.asgi import Receive, Scope, Send
 
 
 class Echo:
@@ -258,11 +259,13 @@ def test_grpc_is_there_too(echo: Echo) -> None:
     async def answer(request: bytes, context: object) -> bytes:
         return request[::-1]
 
-    def register(server: grpc.aio.Server) -> None:
+    def make() -> grpc.aio.Server:
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 1)])
         method = grpc.unary_unary_rpc_method_handler(answer)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", {"M": method}),))
+        return server
 
-    both = Lane(echo, "127.0.0.1", 0, grpc=GrpcDoor(0, register))
+    both = Lane(echo, "127.0.0.1", 0, grpc=GrpcDoor(0, make))
     both.open()
     with grpc.insecure_channel(f"127.0.0.1:{both.grpc_port}") as channel:
         assert channel.unary_unary("/t.T/M")(b"abc", timeout=5) == b"cba"

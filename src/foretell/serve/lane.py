@@ -13,8 +13,8 @@ import uvloop
 
 from foretell.config import LimitSettings
 from foretell.errors import ConfigError
-from foretell.serve.asgi import ASGIApp, Message, Receive, Scope, Send
-from foretell.serve.listener import Listener, shared_socket
+from foretell.serve.listener import ASGIApp, Listener, shared_socket
+from foretell.serve.protocols.asgi import Message, Receive, Scope, Send
 
 T = TypeVar("T")
 LINGER_S = 0.5  # while a lane asks its clients to go and still takes new connections
@@ -23,12 +23,11 @@ _OPEN_S = 10.0
 
 @dataclass(frozen=True)
 class GrpcDoor:
-    """`register` adds the services to a server that is about to start."""
+    """`make` gives a server with its services, that shares its port; it is called on the lane's loop."""
 
     port: int
-    register: Callable[[grpc.aio.Server], None]
+    make: Callable[[], grpc.aio.Server]
     credentials: grpc.ServerCredentials | None = None
-    options: tuple[tuple[str, Any], ...] = ()
 
 
 class Lane:
@@ -121,8 +120,7 @@ class Lane:
         self.port = self._listener.port
 
     async def _open_grpc(self, door: GrpcDoor) -> None:
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 1), *door.options])
-        door.register(server)
+        server = door.make()
         address = f"[{self._host}]:{door.port}" if ":" in self._host else f"{self._host}:{door.port}"
         try:
             if door.credentials is None:

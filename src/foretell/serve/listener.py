@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
 import uvicorn
@@ -12,7 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from foretell.config import LimitSettings
-from foretell.serve.asgi import ASGIApp
+from foretell.serve.protocols.asgi import Receive, Scope, Send
+
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 _BACKLOG = 2048

@@ -10,11 +10,11 @@ import ray
 from ray.exceptions import RayError
 
 from foretell.bundle.bundle import open_bundle
+from foretell.cluster import Cluster
 from foretell.config import Settings
 from foretell.errors import EngineError, Fenced, ForetellError
 from foretell.stream.actor import Outcome, Plan
 from foretell.stream.broker import BrokerProbe
-from foretell.stream.cluster import Cluster
 from foretell.stream.figures import Figures
 from foretell.stream.finish import Finish
 from foretell.stream.provision import provision

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import ray
 
+from foretell import cluster as module
+from foretell.cluster import Cluster
 from foretell.config import RaySettings
 from foretell.errors import RayUnreachable
-from foretell.stream import cluster as module
-from foretell.stream.cluster import Cluster
 
 
 @pytest.fixture
