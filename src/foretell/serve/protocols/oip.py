@@ -2,7 +2,7 @@
 
 A model has one input, windows (n, lookback, features) in their own units, oldest step first, or channels
 first where the network reads that. It is called `windows` in the metadata; as there is no other, any name
-will do. Outputs are `forecast` (n, horizon, targets) in own units, or those of the network by their names.
+will do. Outputs are `forecast` (n, horizon, targets) in own units, and all others of the network by their names.
 
 Parameters of a request, beside the protocol's own:
 
@@ -51,9 +51,10 @@ def inputs_of(manifest: Manifest) -> list[TensorMetadata]:
 
 def outputs_of(manifest: Manifest) -> list[TensorMetadata]:
     """As they come in an answer; a forecast has the model's horizon unless a request asks for another."""
+    outputs = [TensorMetadata(output.name, "FP32", [-1, *output.shape]) for output in manifest.outputs]
     if manifest.task == "forecast":
-        return [TensorMetadata(FORECAST, "FP64", [-1, -1, len(manifest.targets)])]
-    return [TensorMetadata(output.name, "FP32", [-1, *output.shape]) for output in manifest.outputs]
+        outputs[0] = TensorMetadata(FORECAST, "FP64", [-1, -1, len(manifest.targets)])
+    return outputs
 
 
 def properties_of(manifest: Manifest) -> dict[str, str]:
@@ -112,6 +113,17 @@ def horizon(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise invalid(path, f"{str(value)[:40]} is no horizon", "a whole number of steps, at least 1")
     return value
+
+
+def check_one_input(count: int, manifest: Manifest) -> None:
+    """Raises Refusal `invalid`; so do the next ones."""
+    if count != 1:
+        names = ", ".join(column.name for column in manifest.inputs)
+        raise invalid(
+            "inputs",
+            f"{count} tensors; {manifest.name} reads one, {INPUT!r}",
+            f"send one that holds {names} side by side",
+        )
 
 
 def check_shape(shape: Sequence[int], manifest: Manifest, path: str) -> None:

@@ -141,13 +141,7 @@ class OipRest:
     def _windows(
         self, inputs: list[InputTensor], tail: memoryview, manifest: Manifest
     ) -> NDArray[np.float64]:
-        if len(inputs) != 1:
-            names = ", ".join(column.name for column in manifest.inputs)
-            raise invalid(
-                "inputs",
-                f"{len(inputs)} tensors; {manifest.name} reads one, {oip.INPUT!r}",
-                f"send one that holds {names} side by side",
-            )
+        oip.check_one_input(len(inputs), manifest)
         tensor, path = inputs[0], "inputs[0]"
         oip.check_shape(tensor.shape, manifest, f"{path}.shape")
         size = oip_binary.size_of(tensor.parameters, f"{path}.parameters")
