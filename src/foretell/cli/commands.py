@@ -25,7 +25,7 @@ class Command:
         return loaded
 
 
-MODELS, STREAM, AROUND = "Models", "Stream", "Around"
+MODELS, STREAM, SERVE, AROUND = "Models", "Stream", "Serve", "Around"
 COMMANDS = (
     Command("import", "foretell.cli.import_:import_model", "Make a bundle from a model's files.", MODELS),
     Command(
@@ -35,6 +35,8 @@ COMMANDS = (
     Command("stream", "foretell.cli.stream:stream", "Forecast a Kafka topic on Ray, exactly once.", STREAM),
     Command("tail", "foretell.cli.tail:tail", "Show a topic's records as they come.", STREAM),
     Command("dlq", "foretell.cli.dlq:app", "List dead letters, or put them back.", STREAM),
+    Command("bench", "foretell.cli.bench:bench", "Put a load on a running server and measure it.", SERVE),
+    Command("keys", "foretell.cli.keys:app", "Make, list and revoke the server's API keys.", SERVE),
     Command("demo", "foretell.cli.demo:demo", "See it at work: three airports, in one terminal.", AROUND),
     Command(
         "config", "foretell.cli.config:app", "Show the settings in force and where they come from.", AROUND
