@@ -4,8 +4,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 
-_GAIN, _CLIP = 0.2, 0.5
-_SPREAD_GAIN, _HIGH = 0.02, 0.9
+import numpy as np
+
+_GAIN, _CLIP = 0.1, 1.0
+_SPREAD_GAIN, _HIGH = 0.01, 0.9
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
 
 
@@ -33,11 +35,13 @@ class CostModel:
         return self._known
 
     def seed(self, measured: Mapping[int, float]) -> None:
-        """Rows → seconds, as a warm-up measured them."""
-        for rows, seconds in sorted(measured.items()):
-            if not self._known:
-                self._first(rows, seconds)
-            self._raw[min(bisect_left(self.shapes, rows), len(self.shapes) - 1)] = seconds
+        """Rows → seconds, as a warm-up measured them. Beyond the largest, a row costs what it did there."""
+        sizes = sorted(measured)
+        self._raw = np.interp(self.shapes, sizes, [measured[rows] for rows in sizes]).tolist()
+        for knot, rows in enumerate(self.shapes):
+            if rows > sizes[-1]:
+                self._raw[knot] = measured[sizes[-1]] * rows / sizes[-1]
+        self._known = True
         self._settle()
 
     def observe(self, rows: int, seconds: float) -> None:
@@ -45,7 +49,7 @@ class CostModel:
         if seconds <= 0 or rows < 1:
             return
         if not self._known:
-            self._first(rows, seconds)
+            self.seed({rows: seconds})
             return
         error = math.log(seconds / self.seconds(rows))
         if error > -math.log(2):
@@ -88,12 +92,6 @@ class CostModel:
     def saved(self, rows: int) -> float:
         """Engine time that one more row saves by joining a batch of `rows` instead of going alone."""
         return self.seconds(1) + self.seconds(rows) - self.seconds(rows + 1)
-
-    def _first(self, rows: int, seconds: float) -> None:
-        # Nothing is known of other sizes: none can take longer than this, row by row.
-        self._raw = [seconds * max(1.0, shape / rows) for shape in self.shapes]
-        self._known = True
-        self._settle()
 
     def _settle(self) -> None:
         """More rows never cost less; then the smallest batch that is nearly as good as the best."""

@@ -4,14 +4,15 @@ import math
 
 SLOT_S = 0.005
 _SLOTS = 4096  # a ring of 20 s, a power of two
-_FAR = -1
+_FAR, _NONE = -1, -2
 
 
 class Deadlines:
     """Load by deadline. Both ways take some 12 steps, however much waits.
 
-    Deadlines further ahead than the ring count as one. One that has passed counts as to come again when the
-    ring has gone round: whoever adds takes it out before that, and what is left is an estimate's error.
+    What has no deadline is before nothing. Deadlines further ahead than the ring count as one. One that has
+    passed counts as to come again when the ring has gone round: whoever adds takes it out before that, and
+    what is left is an estimate's error.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class Deadlines:
     def remove(self, slot: int, load: int) -> None:
         if slot == _FAR:
             self._far -= load
+        if slot < 0:
             return
         at = slot % _SLOTS + 1
         while at <= _SLOTS:
@@ -36,8 +38,8 @@ class Deadlines:
     def before(self, deadline: float, now: float) -> int:
         """Load whose deadline is earlier, or within the same 5 ms."""
         last = _slot(deadline, now)
-        if last == _FAR:
-            return self._upto(_SLOTS - 1) + (self._far if deadline < math.inf else 0)
+        if last < 0:
+            return self._upto(_SLOTS - 1) + self._far
         first, last = int(now / SLOT_S) % _SLOTS, last % _SLOTS
         if first <= last:
             return self._upto(last) - self._upto(first - 1)
@@ -52,4 +54,6 @@ class Deadlines:
 
 
 def _slot(deadline: float, now: float) -> int:
+    if deadline == math.inf:
+        return _NONE
     return int(max(deadline, now) / SLOT_S) if deadline - now < (_SLOTS - 1) * SLOT_S else _FAR
