@@ -248,7 +248,7 @@ def test_another_loops_request_is_answered_on_the_lanes_own(lane: Callable[..., 
     async def send(message: object) -> None:
         sent.append(message)
 
-    asyncio.run(opened.forward({"path": "there"}, receive, send))
+    asyncio.run(opened({"path": "there"}, receive, send))
     assert sent == [{"type": "echo", "body": "here there"}]
     assert threads == ["lane"]
 

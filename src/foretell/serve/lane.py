@@ -31,7 +31,7 @@ class GrpcDoor:
 
 
 class Lane:
-    """Made and closed from any thread; all requests run on its one loop, also those that `forward` brings.
+    """Made and closed from any thread; all requests run on its one loop, also those that come from another one.
 
     Attributes:
         port, grpc_port: once it is open; also when free ones were asked for.
@@ -93,7 +93,7 @@ class Lane:
         """Run something on the lane's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Another loop's request, answered by the same application on the lane's own loop."""
         there = asyncio.get_running_loop()
 

@@ -1,0 +1,96 @@
+"""What a replica is made of, wherever in the cluster it is started, and the version that stands for it."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import foretell
+from foretell.bundle.bundle import Bundle
+from foretell.bundle.manifest import MANIFEST
+from foretell.config import Settings
+from foretell.errors import ConfigError
+
+# What decides how many replicas there are, and how they are replaced; the replicas themselves do not see it.
+_AROUND = {"replicas", "autoscale", "resources", "wait", "watch"}
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A bundle as it travels: its folder need not exist on the replica's machine."""
+
+    name: str
+    version: str
+    files: dict[str, bytes]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "ModelFiles":
+        """Read a bundle's files, checked."""
+        files = {name: bundle.read(name) for name in bundle.manifest.files}
+        manifest = (bundle.path / MANIFEST).read_bytes()
+        return cls(bundle.manifest.name, bundle.manifest.version, files | {MANIFEST: manifest})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Attributes:
+    settings: of all parts; ports are known ones here.
+    gpu: whether the cluster has one, and it is wanted. gpu_fraction: of a replica.
+    """
+
+    settings: Settings
+    models: tuple[ModelFiles, ...]
+    gpu: bool = False
+    gpu_fraction: float = 1.0
+
+    @property
+    def version(self) -> str:
+        """Of all that a replica is made of: replicas of another version are replaced."""
+        serve = self.settings.serve.model_dump_json(exclude=_AROUND)
+        told = [foretell.__version__, serve, self.settings.engine.model_dump_json(), str(self.gpu)]
+        told += [f"{m.name}:{m.version}" for m in self.models]
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version by model."""
+        return {model.name: model.version for model in self.models}
+
+    def with_model(self, model: ModelFiles) -> "Plan":
+        """The same, with another version of a model."""
+        models = tuple(model if m.name == model.name else m for m in self.models)
+        return Plan(self.settings, models, self.gpu, self.gpu_fraction)
+
+    @contextmanager
+    def folders(self) -> Iterator[list[Path]]:
+        """The bundles as folders of this machine, while the context lasts."""
+        with tempfile.TemporaryDirectory(prefix="foretell-") as top:
+            yield [_unpack(Path(top) / model.name, model) for model in self.models]
+
+
+def make_plan(
+    settings: Settings, bundles: Sequence[Bundle], *, gpu: bool = False, gpu_fraction: float = 1.0
+) -> Plan:
+    """Put together.
+
+    Raises:
+        ConfigError: no model, or two of one name.
+    """
+    names = [bundle.manifest.name for bundle in bundles]
+    if not names:
+        raise ConfigError("no model to serve", cure="name a bundle: `foretell serve BUNDLE`")
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"two models are named {name}", cure="import one of them again under another --name"
+            )
+    return Plan(settings, tuple(ModelFiles.of(b) for b in bundles), gpu, gpu_fraction)
+
+
+def _unpack(folder: Path, model: ModelFiles) -> Path:
+    folder.mkdir()
+    for name, content in model.files.items():
+        (folder / name).write_bytes(content)
+    return folder

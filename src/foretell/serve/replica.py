@@ -1,0 +1,184 @@
+"""A replica: Ray Serve places it, asks after its health and replaces it; its own lane answers."""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray import serve
+from ray.serve._private import replica as serve_replica
+
+from foretell.config import SecuritySettings
+from foretell.errors import EngineError
+from foretell.serve.app import App
+from foretell.serve.autoscaling import ONGOING, Ongoing
+from foretell.serve.backend import Answer, Call, Priority, Refusal
+from foretell.serve.doors import Doors
+from foretell.serve.lane import GrpcDoor, Lane
+from foretell.serve.listener import ASGIApp
+from foretell.serve.plan import Plan
+from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
+from foretell.serve.registry import Registry
+from foretell.serve.security.exchange import keep_exchanging
+from foretell.serve.security.guard import Guard
+from foretell.serve.security.ray_exchange import RayExchange
+from foretell.serve.security.startup import is_loopback, tls_context
+from foretell.telemetry.log import setup
+
+_SAMPLE_S = 0.02
+_STUCK_S = 30.0  # an evaluation that takes so long will not end
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A call as it travels from a handle: its deadline is told from now, as clocks differ.
+
+    Attributes:
+        windows: (n, …) as the network's layout has them, own units.
+    """
+
+    model: str
+    windows: NDArray[np.float64]
+    priority: int = 0
+    deadline_s: float | None = None
+    id: str = ""
+
+
+class _Replica:
+    """Its user loop is Serve's: health, figures, draining. All calls run on the lane's."""
+
+    def __init__(self, plan: Plan) -> None:
+        close_port_hole()
+        self._born = time.time()
+        self._lane: Lane | None = None
+        settings = plan.settings
+        setup(settings.log)
+        with plan.folders() as folders:
+            self._registry = Registry.open(
+                folders,
+                engine=settings.engine,
+                batch=settings.serve.batch,
+                gpu=plan.gpu,
+                gpu_fraction=plan.gpu_fraction,
+            )
+        self._drain_s = settings.serve.drain
+        self._version = plan.version
+        self._ongoing = Ongoing()
+        self._device = self._registry.models()[0].device
+        self._doors = Doors(self._registry)
+        self._lane = self._make_lane(plan)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        """What Serve's own proxy asks."""
+        assert self._lane is not None
+        return self._lane  # an object: a bound method would be taken for ASGI 2
+
+    async def check_health(self) -> None:
+        """Serve asks; its first question opens the lane.
+
+        Raises:
+            EngineError: an evaluation does not end. ConfigError: a port is taken.
+        """
+        assert self._lane is not None
+        stuck = self._registry.stuck_for()
+        if stuck > _STUCK_S:
+            raise EngineError(f"an evaluation has been under way for {stuck:.0f} s")
+        if not self._lane.is_open and not self._doors.leaving:
+            await asyncio.to_thread(self._lane.open)
+
+    async def infer(self, ask: Ask) -> Answer | Refusal:
+        """Of a handle. A refusal is given as a value: raised, Ray would wrap a traceback around it."""
+        assert self._lane is not None
+        deadline = None if ask.deadline_s is None else time.monotonic() + ask.deadline_s
+        call = Call(ask.model, ask.windows, priority=Priority(ask.priority), deadline=deadline, id=ask.id)
+        try:
+            return await asyncio.wrap_future(self._lane.submit(self._doors.infer(call)))
+        except Refusal as refusal:
+            return refusal
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve asks each metrics interval; the policy reads it."""
+        return {ONGOING: self._ongoing.take()}
+
+    def record_routing_stats(self) -> dict[str, Any]:
+        """What `Fleet.replicas` hears; Serve's routers make no use of it."""
+        tally = self._doors.tally
+        return {
+            "pid": os.getpid(),
+            "version": self._version,
+            "born": self._born,
+            "device": self._device,
+            "requests": tally.requests,
+            "refused": tally.refused,
+            "failed": tally.failed,
+            "seconds": tally.seconds,
+            "newest": list(tally.newest),
+            "ongoing": self._doors.ongoing,
+            "port": self._lane.port if self._lane else 0,
+            "grpc_port": self._lane.grpc_port if self._lane else 0,
+        }
+
+    async def __del__(self) -> None:
+        """Serve awaits it before the process ends; it is also called where `__init__` failed."""
+        if getattr(self, "_lane", None) is None:
+            return
+        assert self._lane is not None
+        self._doors.leaving = True
+        await asyncio.to_thread(self._lane.drain, self._drain_s)
+        await asyncio.to_thread(self._registry.close)
+
+    def _make_lane(self, plan: Plan) -> Lane:
+        settings = plan.settings.serve
+        guard = Guard(settings.security, settings.limits, loopback=is_loopback(settings.host))
+        app = App(self._doors, guard, settings, lambda: b"")
+        oip = OipGrpc(self._doors, guard, settings)
+        lane = Lane(
+            app,
+            settings.host,
+            settings.port,
+            limits=settings.limits,
+            tls=tls_context(settings.security),
+            grpc=GrpcDoor(
+                settings.grpc_port, lambda: make_server(oip, settings), _credentials(settings.security)
+            ),
+        )
+        lane.submit(self._sample())
+        if settings.security.keys is not None or settings.limits.rate is not None:
+            name = f"{os.uname().nodename}-{os.getpid()}"
+            lane.submit(keep_exchanging(guard.limits, RayExchange("foretell"), name))
+        return lane
+
+    async def _sample(self) -> None:
+        while True:
+            self._ongoing.add(self._doors.ongoing)
+            await asyncio.sleep(_SAMPLE_S)
+
+
+def _credentials(security: SecuritySettings) -> Any:
+    if security.tls_certificate is None or security.tls_key is None:
+        return None
+    pair = security.tls_key.read_bytes(), security.tls_certificate.read_bytes()
+    return grpc.ssl_server_credentials([pair])
+
+
+# Under another name than the class that Serve makes of it, which therefore travels by value.
+Replica: Any = serve.ingress()(_Replica)
+
+
+def close_port_hole() -> None:
+    """A replica's gRPC port of Serve's own would listen on all addresses: it is for nodes of the cluster."""
+    add_port = serve_replica.add_port_to_grpc_server
+    if getattr(add_port, "closed_by_foretell", False):
+        return
+    address = ray.util.get_node_ip_address()
+
+    def add(server: Any, asked: str) -> int:
+        return int(add_port(server, asked.replace("[::]", f"[{address}]" if ":" in address else address)))
+
+    add.closed_by_foretell = True  # type: ignore[attr-defined]
+    serve_replica.add_port_to_grpc_server = add
