@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from foretell.serve.load import Load, Plan, Result
 from foretell.serve.security.startup import is_loopback
 
 KEY_VARIABLE = "FORETELL_KEY"
-_FIGURES = ("requests_per_s", "rows_per_s", "p50_ms", "p90_ms", "p99_ms", "max_ms")
+_FIGURES = ("requests_per_s", "rows_per_s", "p50_ms", "p90_ms", "p99_ms")
 _LONGEST_S = 3600.0
 
 
@@ -114,12 +115,13 @@ def _lines(result: Result) -> list[dict[str, Any]]:
 
 
 def _print_table(url: str, lines: list[dict[str, Any]]) -> None:
-    console = Console(highlight=False, markup=False)
+    # In a pipe a pass has one line, however long.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 10_000)
     console.print(url)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("connections", justify="right")
-    table.add_column("priority")
-    for heading in ("requests/s", "windows/s", "p50 ms", "p90 ms", "p99 ms", "max ms"):
+    table.add_column("at once", justify="right", no_wrap=True)
+    table.add_column("priority", no_wrap=True)
+    for heading in ("requests/s", "windows/s", "p50 ms", "p90 ms", "p99 ms"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("outcomes", overflow="fold")
     for line in lines:
