@@ -1,5 +1,6 @@
 """bundle.json: all that is needed to forecast, and nothing that runs."""
 
+from math import ceil, log10
 from typing import Literal
 
 import msgspec
@@ -35,6 +36,13 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.center is not None and self.spread is not None:
             return self.center - 4 * self.spread, self.center + 4 * self.spread
         return None
+
+    def decimals(self) -> int | None:
+        """Digits behind the point that say it to within 5e-8 of its range: below what a network resolves in
+        float32; `None` when the range is unknown."""
+        bounds = self.bounds()
+        width = bounds[1] - bounds[0] if bounds else 0.0
+        return None if width <= 0 else int(8 - ceil(log10(width)))
 
     def trained_on(self) -> str | None:
         """`50.3 ± 20.3`, or `-1 to 30.9`; `None` when unknown."""

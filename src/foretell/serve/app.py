@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from foretell.config import LimitSettings, ServeSettings
+from foretell.config import RowSettings, ServeSettings, WindowSettings
 from foretell.serve.backend import Backend
 from foretell.serve.protocols.asgi import (
     CallerGone,
@@ -26,6 +26,7 @@ from foretell.serve.protocols.asgi import (
     while_connected,
 )
 from foretell.serve.protocols.errors import HttpRefusal, as_refusal, error_body, error_headers
+from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.http import Request, Response
 from foretell.serve.protocols.oip_rest import OipRest
@@ -68,15 +69,24 @@ class App:
         metrics: Callable[[], bytes],
         *,
         observe: Observe = observe_nothing,
+        rows: RowSettings | None = None,
+        windows: WindowSettings | None = None,
     ) -> None:
-        """`metrics`: the page for Prometheus. `observe`: is told what became of every call."""
+        """
+        Args:
+            metrics: the page for Prometheus.
+            observe: is told what became of every call.
+            rows, windows: how rows are read, as on the stream.
+        """
         self._guard = guard
         self._limits = settings.limits
         self._log = settings.access_log
         self._metrics = metrics
         self._count = itertools.count()
         self._prefix = secrets.token_hex(4)
-        self._routes = self._table(Gate(backend, guard, settings, observe), settings.limits)
+        gate = Gate(backend, guard, settings, observe)
+        api = ForecastApi(gate, settings.limits, rows or RowSettings(), windows or WindowSettings())
+        self._routes = self._table(OipRest(gate, settings.limits), api)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -87,14 +97,14 @@ class App:
         else:
             await send({"type": "websocket.close", "code": 1003})
 
-    def _table(self, gate: Gate, limits: LimitSettings) -> dict[tuple[str, ...], Route]:
+    def _table(self, oip: OipRest, api: ForecastApi) -> dict[tuple[str, ...], Route]:
         """Routes by the parts of their path; `*` stands where a model or a version is named."""
-        oip = OipRest(gate, limits)
         routes = {
             "/v2": Route(oip.server),
             "/v2/health/live": Route(oip.live, open=True),
             "/v2/health/ready": Route(oip.ready, open=True),
             "/v2/models": Route(oip.models),
+            "/v1/forecast/*": Route(api.forecast, "POST", "forecast"),
             "/metrics": Route(self._metrics_page),
         }
         for model in ("/v2/models/*", "/v2/models/*/versions/*"):

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.bundle.manifest import Column, Manifest
+from foretell.bundle.manifest import Manifest
 from foretell.stream.template import Template
 
 _encode = msgspec.json.Encoder().encode
@@ -47,7 +47,7 @@ class ForecastEncoder:
         self.template = template
         self._native = manifest.horizon
         self._targets = [column.name for column in manifest.targets]
-        self._decimals = [_decimals(column) for column in manifest.targets]
+        self._decimals = [column.decimals() for column in manifest.targets]
 
     def encode(self, batch: ForecastBatch) -> list[bytes]:
         """m messages, in the order of the batch."""
@@ -87,12 +87,6 @@ class ForecastEncoder:
             return _encode(rounded)[2:-2].split(b"],[")
         steps = batch.steps.tolist()
         return [_encode(row[:n])[1:-1] for row, n in zip(rounded, steps, strict=True)]
-
-
-def _decimals(column: Column) -> int | None:
-    bounds = column.bounds()
-    width = bounds[1] - bounds[0] if bounds else 0.0
-    return None if width <= 0 else int(8 - np.ceil(np.log10(width)))
 
 
 def _iso(times_us: NDArray[np.int64]) -> list[bytes]:

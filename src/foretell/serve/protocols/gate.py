@@ -11,6 +11,7 @@ from foretell.bundle.manifest import Manifest
 from foretell.config import ServeSettings
 from foretell.serve.backend import Answer, Backend, Call, Priority, Refusal
 from foretell.serve.protocols.errors import as_refusal, invalid
+from foretell.serve.protocols.options import Options
 from foretell.serve.security.guard import Guard, Identity
 
 
@@ -48,21 +49,6 @@ Observe = Callable[[Outcome], None]
 
 def observe_nothing(outcome: Outcome) -> None:
     """Nobody wants to know."""
-
-
-@dataclass(slots=True)
-class Options:
-    """What a request may say beside its windows; each protocol has its own words for them.
-
-    Attributes:
-        deadline_s: seconds from its arrival. newest_us: (n,) event time of each window's newest step.
-    """
-
-    priority: Priority = Priority.LOW
-    deadline_s: float | None = None
-    horizon: int | None = None
-    outputs: list[str] | None = None
-    newest_us: NDArray[np.int64] | None = None
 
 
 class Gate:

@@ -2,7 +2,7 @@
 
 A model has one input, windows (n, lookback, features) in their own units, oldest step first, or channels
 first where the network reads that. It is called `windows` in the metadata; as there is no other, any name
-will do. Outputs are `forecast` (n, horizon, targets) in own units, and all others of the network by their names.
+will do. Outputs are `forecast` (n, horizon, targets) in own units, and all others of the network by name.
 
 Parameters of a request, beside the protocol's own:
 
@@ -20,21 +20,18 @@ from numpy.typing import NDArray
 
 import foretell
 from foretell.bundle.manifest import Manifest
-from foretell.serve.backend import Answer, Priority
+from foretell.serve.backend import Answer
 from foretell.serve.protocols.errors import invalid
-from foretell.serve.protocols.gate import Options
+from foretell.serve.protocols.options import Options, deadline_s, horizon, priority
 from foretell.serve.protocols.tensors import datatype
 
 INPUT = "windows"
 FORECAST = "forecast"
 PLATFORM = "foretell_onnx"
 SERVER = {"name": "foretell", "version": foretell.__version__, "extensions": ["binary_tensor_data"]}
-LONGEST_ID = 128
 
 Parameter = bool | int | float | str
-_PRIORITIES = {p.name.lower(): p for p in Priority} | {int(p): p for p in Priority}
 _KNOWN = ("priority", "deadline_ms", "timeout", "horizon")
-_LONGEST_DEADLINE_S = 86_400.0
 
 
 class TensorMetadata(msgspec.Struct):
@@ -89,30 +86,6 @@ def options(parameters: Mapping[str, Any] | None, path: str = "parameters") -> O
         else:
             raise invalid(where, "no such parameter", f"known: {', '.join(_KNOWN)}")
     return told
-
-
-def priority(value: Any, path: str) -> Priority:
-    """`low`, 0 … Raises Refusal `invalid`; so do the next ones."""
-    known = None if isinstance(value, bool | float) else _PRIORITIES.get(value)
-    if known is None:
-        raise invalid(path, f"{str(value)[:40]!r} is no priority", "low, medium, high, or 0, 1, 2")
-    return known
-
-
-def deadline_s(value: Any, unit: float, path: str) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value * unit <= _LONGEST_DEADLINE_S
-    ):
-        raise invalid(path, f"{str(value)[:40]} is no time to answer in", "a number above 0, at most a day")
-    return value * unit
-
-
-def horizon(value: Any, path: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise invalid(path, f"{str(value)[:40]} is no horizon", "a whole number of steps, at least 1")
-    return value
 
 
 def check_one_input(count: int, manifest: Manifest) -> None:

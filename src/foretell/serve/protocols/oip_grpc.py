@@ -21,8 +21,9 @@ from foretell.config import ServeSettings
 from foretell.serve.backend import Answer, Backend, Refusal
 from foretell.serve.protocols import oip
 from foretell.serve.protocols.errors import as_refusal, invalid, one_line
-from foretell.serve.protocols.gate import Caller, Gate, Observe, Options, observe_nothing
+from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
+from foretell.serve.protocols.options import LONGEST_ID, Options, priority
 from foretell.serve.protocols.tensors import from_bytes, from_numbers
 from foretell.serve.security.guard import Guard, Identity
 
@@ -175,14 +176,14 @@ def _options(request: Any, manifest: Manifest, caller: Caller) -> Options:
     assert isinstance(caller, _GrpcCaller)
     if "priority" in caller.metadata and "priority" not in request.parameters:
         word = caller.metadata["priority"]
-        told.priority = oip.priority(int(word) if word.isdecimal() else word, "metadata.priority")
+        told.priority = priority(int(word) if word.isdecimal() else word, "metadata.priority")
     if caller.remaining is not None:
         told.deadline_s = min(caller.remaining, told.deadline_s or caller.remaining)
     if request.outputs:
         told.outputs = [output.name for output in request.outputs]
         oip.check_outputs(told.outputs, manifest, "outputs")
     if request.id:
-        caller.id = request.id[: oip.LONGEST_ID]
+        caller.id = request.id[:LONGEST_ID]
     return told
 
 

@@ -1,0 +1,51 @@
+"""What a request may say beside its windows, in the words that all protocols share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.serve.backend import Priority
+from foretell.serve.protocols.errors import invalid
+
+_PRIORITIES = {p.name.lower(): p for p in Priority} | {int(p): p for p in Priority}
+_LONGEST_S = 86_400.0
+LONGEST_ID = 128
+
+
+@dataclass(slots=True)
+class Options:
+    """Of a call.
+
+    Attributes:
+        deadline_s: seconds from its arrival. newest_us: (n,) event time of each window's newest step.
+    """
+
+    priority: Priority = Priority.LOW
+    deadline_s: float | None = None
+    horizon: int | None = None
+    outputs: list[str] | None = None
+    newest_us: NDArray[np.int64] | None = None
+
+
+def priority(value: Any, path: str) -> Priority:
+    """`low` or 0, `medium` or 1, `high` or 2. Raises Refusal `invalid`; so do the next ones."""
+    known = _PRIORITIES.get(value) if isinstance(value, str) or type(value) is int else None
+    if known is None:
+        raise invalid(path, f"{str(value)[:40]!r} is no priority", "low, medium, high, or 0, 1, 2")
+    return known
+
+
+def deadline_s(value: Any, unit: float, path: str) -> float:
+    """A number of `unit` seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value * unit <= _LONGEST_S:
+        raise invalid(path, f"{str(value)[:40]} is no time to answer in", "a number above 0, at most a day")
+    return value * unit
+
+
+def horizon(value: Any, path: str) -> int:
+    """Steps."""
+    if type(value) is not int or value < 1:
+        raise invalid(path, f"{str(value)[:40]} is no horizon", "a whole number of steps, at least 1")
+    return value
