@@ -120,8 +120,8 @@ def test_a_forecast_asks_what_it_was_told() -> None:
 
 def test_arrays_and_numbers_of_numpy_travel_as_json() -> None:
     stub = Stub(ok())
-    against(stub, lambda c: c.forecast("w", windows=np.ones((1, 2, 2)), priority=0))
-    assert stub.told() == {"windows": [[[1, 1], [1, 1]]], "priority": "low"}
+    against(stub, lambda c: c.forecast("w", windows=[{"values": np.ones((2, 2))}], priority=0))
+    assert stub.told() == {"windows": [{"values": [[1, 1], [1, 1]]}], "priority": "low"}
     against(stub, lambda c: c.forecast("w", [{"temperature": np.float32(1.5)}]))
     assert stub.told() == {"rows": [{"temperature": 1.5}]}
 

@@ -72,6 +72,28 @@ def test_inference(door: Door) -> None:
     np.testing.assert_array_equal(short.outputs["forecast"], got.outputs["forecast"][:, :2])
 
 
+def test_forecasts_of_rows_and_of_windows(door: Door) -> None:
+    """The same numbers by either way, and by inference of the same window."""
+    names = ("temperature", "wind_speed", "dewpoint")
+    rows = [
+        {"timestamp": f"2013-10-01T{hour:02}:00:00Z", **dict(zip(names, values, strict=True))}
+        for hour, values in enumerate(WINDOWS[0].tolist())
+    ]
+    window = {"values": WINDOWS[0], "timestamp": "2013-10-01T06:00:00Z"}
+    by_rows = ask(door, "acme", lambda c: c.forecast("weather", rows, horizon=2, deadline_ms=5000))
+    by_window = ask(door, "acme", lambda c: c.forecast("weather", windows=[window], horizon=2))
+    inferred = ask(door, "acme", lambda c: c.infer("weather", WINDOWS[:1], horizon=2))
+    [of_window] = by_window["forecasts"]
+    for forecast in (by_rows, of_window):
+        np.testing.assert_allclose(
+            forecast["forecast"]["temperature"], inferred.outputs["forecast"][0, :, 0], rtol=1e-6
+        )
+    with pytest.raises(Refusal) as caught:
+        ask(door, "acme", lambda c: c.forecast("weather", [{**rows[0], "temperature": "warm"}, *rows[1:]]))
+    assert caught.value.reason == "invalid"
+    assert "temperature" in str(caught.value.path)
+
+
 def test_models_metadata_and_readiness(door: Door) -> None:
     assert ask(door, None, lambda c: c.ready()) is True
     assert ask(door, "acme", lambda c: c.models()) == ["weather"]

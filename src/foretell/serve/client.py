@@ -80,16 +80,17 @@ class Client:
         model: str,
         rows: Sequence[Any] | None = None,
         *,
-        windows: ArrayLike | Sequence[Any] | None = None,
+        windows: Sequence[Mapping[str, Any]] | None = None,
         horizon: int | None = None,
         priority: Priority | str | int | None = None,
         deadline_ms: float | None = None,
     ) -> dict[str, Any]:
-        """Dated forecasts in own units, as `/v1/forecast` answers them.
+        """Dated forecasts in own units, as `/v1/forecast` answers them: one, or a list under `forecasts`.
 
         Args:
             rows: of one window, oldest first, each with its features by name and its time; or
-            windows: several such windows.
+            windows: several, each `{"series", "rows"}`, or `{"values", "timestamp"}` with values
+                (lookback, features) and the time of the newest step.
             horizon: steps; the model's own unless told. deadline_ms: from now, over all attempts.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -40,7 +40,7 @@ class SyncClient:
         model: str,
         rows: Sequence[Any] | None = None,
         *,
-        windows: ArrayLike | Sequence[Any] | None = None,
+        windows: Sequence[Mapping[str, Any]] | None = None,
         horizon: int | None = None,
         priority: Priority | str | int | None = None,
         deadline_ms: float | None = None,
