@@ -32,7 +32,7 @@ OFFSETS = [TopicPartition("rows", 0, 7)]
 
 PASSING = Cause(Cause._TIMED_OUT, "later", retriable=True)
 ABORTABLE = Cause(Cause.ILLEGAL_GENERATION, "generation", txn_requires_abort=True)
-PLAIN = Cause(Cause.MSG_SIZE_TOO_LARGE, "too large")
+PLAIN = Cause(Cause.POLICY_VIOLATION, "too large")
 FATAL = Cause(Cause._FATAL, "fatal", fatal=True)
 FENCED = Cause(Cause._FENCED, "fenced", fatal=True)
 EPOCH = Cause(Cause.INVALID_PRODUCER_EPOCH, "epoch")
@@ -141,6 +141,15 @@ def test_all_goes_into_one_transaction(exactly: ExactlyOnce, producers: list[Fak
     config = producers[0].config
     assert (config["transactional.id"], config["transaction.timeout.ms"]) == ("g-0", 10_000)
     assert config["enable.idempotence"] is True
+
+
+def test_a_record_too_large_for_its_topic_is_told_with_its_cure(
+    exactly: ExactlyOnce, producers: list[FakeProducer]
+) -> None:
+    producers[0].fail = {"commit": [Cause(Cause.MSG_SIZE_TOO_LARGE, "why")]}
+    with pytest.raises(KafkaError, match="larger than its topic takes") as raised:
+        exactly.send(OUT, OFFSETS, "me")
+    assert "max.message.bytes" in str(raised.value.cure)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError as Cause
 
 from foretell.config import KafkaSettings
 from foretell.errors import Fenced, KafkaError
-from foretell.stream.kafka import BrokerWatch, client_config
+from foretell.stream.kafka import client_config
 from foretell.stream.messages import Incoming, Place, Polled
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,7 @@ class Intake:
             take_over: readies partitions, and says where each begins.
             let_go: forgets what it knew of partitions.
         """
-        self._watch = BrokerWatch(kafka.bootstrap_servers)
-        self._consumer = Consumer(client_config(kafka, CONSUMER | dict(role), self._watch))
+        self._consumer = Consumer(client_config(kafka, CONSUMER | dict(role)))
         self._take_over = take_over
         self._let_go = let_go
         self._disturbed = False
@@ -80,8 +79,6 @@ class Intake:
         """
         self._disturbed = False
         first = self._consumer.poll(timeout_s)
-        if self._watch.over is not None:  # told to the client alone: polls go on in silence
-            _raise_if_over(self._watch.over)
         if first is None:
             return Polled()
         records, ends = self._sort_out([first, *self._consumer.consume(most - 1, 0)])
@@ -203,9 +200,10 @@ class Intake:
 
 
 def _raise_if_over(cause: Cause) -> None:
-    if cause.name() in _FENCING:
+    # What ends a consumer for good comes as `_FATAL`, with the reason in its text alone.
+    if cause.name() in _FENCING or (cause.code() == Cause._FATAL and "fenced" in cause.str().lower()):
         raise Fenced(f"another worker has taken this one's place in the group: {cause.str()}")
     if cause.code() == Cause._AUTO_OFFSET_RESET:
         raise KafkaError(f"rows were deleted by the topic's retention before they were read: {cause.str()}")
-    if cause.fatal():
+    if cause.fatal() or cause.code() == Cause._FATAL:
         raise KafkaError(f"the consumer cannot go on: {cause.str()}")

@@ -41,7 +41,6 @@ class BrokerWatch:
     Attributes:
         away: what the client said last of a broker that does not answer; `None` while it answers.
         refused: why the broker does not let us in, for instance a wrong password; waiting does not mend it.
-        over: what ended the client for good, for instance that another one of its name took over.
     """
 
     def __init__(self, bootstrap_servers: str) -> None:
@@ -49,15 +48,12 @@ class BrokerWatch:
         self._lock = threading.Lock()
         self.away: str | None = None
         self.refused: str | None = None
-        self.over: ClientError | None = None
 
     def error(self, error: ClientError) -> None:
         """The `error_cb` of a client; runs inside its `poll`."""
         text, code = _plain(error.str()), error.code()
         with self._lock:
-            if error.fatal():
-                self.over = error
-            elif code in _REFUSED:
+            if code in _REFUSED:
                 known, self.refused = self.refused, text
                 if known is None:
                     log.error("Kafka at %s refuses us: %s", self._servers, text)

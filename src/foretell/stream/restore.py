@@ -8,6 +8,7 @@ The order matters (each step was found by trying what goes wrong without it):
    counts, not the number of records.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ from foretell.stream.changelog import State, decode_state
 from foretell.stream.kafka import client_config
 
 _PATIENCE_S = 2.0
+_PAUSE_S = 0.05
 READER = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
@@ -134,6 +136,7 @@ class Restorer:
         unstable = cause.name() in ("UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD", "NOT_COORDINATOR")
         if not (passing or unstable) or self._give_up():
             raise KafkaError(f"the windows cannot be restored: {cause.str()}") from None
+        time.sleep(_PAUSE_S)
 
 
 def _keep(stored: Stored, message: Message, rules: str) -> None:

@@ -1,13 +1,11 @@
 """`foretell stream` from start to end: signals, progress, exit status."""
 
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from foretell.config import Settings
+from foretell.ending import Interrupted, asked_to_end
 from foretell.stream.status import StreamStatus
 from foretell.stream.supervisor import Supervisor
 from foretell.telemetry import metrics
@@ -26,7 +24,7 @@ def run_stream(settings: Settings, bundle: Path, progress: Callable[[StreamStatu
     if settings.stream.delivery == "at_least_once":
         log.warning("delivery: at_least_once: no transactions; a forecast can come twice after a failure")
     supervisor = Supervisor(settings, bundle)
-    with _asked_to_end() as asked:
+    with asked_to_end() as asked:
         try:
             supervisor.start()
             asked.starting = False
@@ -35,7 +33,7 @@ def run_stream(settings: Settings, bundle: Path, progress: Callable[[StreamStatu
             while not supervisor.finished.wait(_PROGRESS_S) and not asked.is_set():
                 asked.listen()
                 progress(supervisor.status())
-        except _Interrupted:
+        except Interrupted:
             return 0
         finally:
             supervisor.stop()
@@ -55,34 +53,3 @@ def _sum_up(figures: Snapshot) -> None:
         f"{sum(dead.values()):,}",
         reasons,
     )
-
-
-class _Interrupted(BaseException):
-    """Asked to end while still waiting for Kafka or Ray: nothing is to be drained."""
-
-
-class _Asked(threading.Event):
-    starting = True
-
-    def listen(self) -> None:
-        """To be called again after Ray was started: it puts handlers of its own over ours."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.hear)
-
-    def hear(self, *_: object) -> None:
-        self.set()
-        if self.starting:
-            raise _Interrupted
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[_Asked]:
-    """Set by SIGTERM and SIGINT, whose handlers are put back afterwards."""
-    asked = _Asked()
-    before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
-    asked.listen()
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

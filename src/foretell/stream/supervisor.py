@@ -27,6 +27,7 @@ from foretell.telemetry.health import Health, HealthServer
 log = logging.getLogger("foretell.stream")
 _LOOK_S = 0.05
 _DRAIN_S = 20.0
+_MOMENT_S = 1.0
 _TOO_OFTEN = 5  # failures one after another, none of them after a steady run
 
 
@@ -173,6 +174,8 @@ class Supervisor:
 
     def _reconnect(self) -> None:
         """Ray is gone: start or reach it again, for as long as it takes."""
+        if self._stopping.wait(_MOMENT_S):  # a signal to the whole process group ended it together with us
+            return
         log.error(
             "Ray is gone (%s); it is %s again",
             self._cluster.address,
@@ -194,6 +197,8 @@ class Supervisor:
 
     def _drain(self) -> None:
         """Each worker finishes its block, commits and leaves."""
+        if not self._cluster.alive():
+            return
         for slot in self._slots:
             slot.send("stop")
         deadline = time.monotonic() + _DRAIN_S

@@ -213,5 +213,10 @@ def _raise_if_over(error: KafkaException) -> None:
     cause = error.args[0]
     if cause.name() in _FENCING:
         raise Fenced(f"another worker has taken over: {cause.str()}") from None
+    if cause.name() in ("MSG_SIZE_TOO_LARGE", "_MSG_SIZE_TOO_LARGE"):
+        raise KafkaError(
+            "a record is larger than its topic takes",
+            cure="raise max.message.bytes of the output, dead-letter and changelog topics",
+        ) from None
     if cause.fatal():
         raise KafkaError(f"the producer cannot go on: {cause.str()}") from None
