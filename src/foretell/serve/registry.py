@@ -9,15 +9,22 @@ from foretell.bundle.manifest import Manifest
 from foretell.config import BatchSettings, EngineSettings
 from foretell.forecasting.forecaster import Forecaster
 from foretell.serve.backend import Answer, Call, Priority, Refusal
+from foretell.serve.figures import NAMES, Figures
 from foretell.serve.served_model import ServedModel
+from foretell.telemetry.meter import Snapshot
 
 _DRAIN_POLL_S = 0.005
 
 
 class Registry:
-    """A `Backend`. Of several versions of a name, the one that was given last is in force."""
+    """A `Backend`. Of several versions of a name, the one that was given last is in force.
 
-    def __init__(self, models: Sequence[ServedModel]) -> None:
+    Attributes:
+        figures: of all its models; its `observe` is for the gate.
+    """
+
+    def __init__(self, models: Sequence[ServedModel], figures: Figures | None = None) -> None:
+        self.figures = figures or Figures()
         self._models: dict[str, dict[str, ServedModel]] = {}
         for model in models:
             versions = self._models.setdefault(model.manifest.name, {})
@@ -44,17 +51,18 @@ class Registry:
             EngineError: the runtime does not take a network.
         """
         models: list[ServedModel] = []
+        figures = Figures()
         try:
             for path in bundles:
                 share = gpu_fraction / len(bundles)
                 forecaster = Forecaster.open(path, engine, gpu=gpu, gpu_fraction=share)
-                models.append(ServedModel(forecaster, batch or BatchSettings()))
+                models.append(ServedModel(forecaster, batch or BatchSettings(), figures))
                 models[-1].warm_up()
         except BaseException:
             for model in models:
                 model.close()
             raise
-        return cls(models)
+        return cls(models, figures)
 
     def manifests(self) -> Mapping[str, Manifest]:
         """Of the versions that are in force, by name."""
@@ -80,6 +88,16 @@ class Registry:
     def stuck_for(self) -> float:
         """Seconds since the oldest batch that is under way was begun; 0 when none is."""
         return max((model.stuck_for() for model in self.models()), default=0.0)
+
+    def snapshot(self) -> Snapshot:
+        """All figures, for the page of metrics and for Ray's."""
+        depth: dict[str, float] = {}
+        rows: dict[str, float] = {}
+        for name, versions in self._models.items():
+            rows[name] = sum(model.rows() for model in versions.values())
+            for priority, label in NAMES.items():
+                depth[f"{name},{label}"] = sum(m.waiting()[priority] for m in versions.values())
+        return self.figures.snapshot(depth, rows)
 
     def device(self) -> str:
         """`cpu` or `cuda:0`; several where models differ."""

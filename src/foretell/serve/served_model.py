@@ -16,6 +16,7 @@ from foretell.errors import InputError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.evaluation import Part, evaluate, joined
+from foretell.serve.figures import Figures
 from foretell.serve.question import FORECAST, Question, Questions
 from foretell.serve.scheduler.cost import CostModel
 from foretell.serve.scheduler.scheduler import Scheduler
@@ -59,18 +60,32 @@ class ServedModel:
         manifest: of the model. device: `cpu` or `cuda:0`.
     """
 
-    def __init__(self, forecaster: Forecaster, settings: BatchSettings) -> None:
+    def __init__(
+        self, forecaster: Forecaster, settings: BatchSettings, figures: Figures | None = None
+    ) -> None:
+        """`figures`: of the replica, told of every batch and of every call without an answer."""
         self.manifest, self.device = forecaster.manifest, forecaster.engine.device
-        self._forecaster = forecaster
+        self._forecaster, self._figures = forecaster, figures or Figures()
+        self._name = self.manifest.name
         self._questions = Questions(self.manifest, settings)
         self._scheduler = Scheduler(settings, CostModel(settings.max_batch_size))
         self._changed = Condition()  # guards the scheduler, and tells the thread that there is work
         self._closing = False
-        self._thread = Thread(target=self._work, name=f"engine {self.manifest.name}", daemon=True)
+        self._thread = Thread(target=self._work, name=f"engine {self._name}", daemon=True)
         self._thread.start()
 
     async def infer(self, call: Call) -> Answer:
         """See `Backend.infer`; which model and version it names is looked at by `Registry`."""
+        try:
+            return await self._infer(call)
+        except Refusal as refusal:
+            self._figures.refused(self._name, call.priority, refusal.reason)
+            raise
+        except asyncio.CancelledError:
+            self._figures.refused(self._name, call.priority, "cancelled")
+            raise
+
+    async def _infer(self, call: Call) -> Answer:
         question = self._questions.of(call)
         loop = asyncio.get_running_loop()
         caller = _Caller(call, loop, loop.create_future())
@@ -112,6 +127,10 @@ class ServedModel:
         with self._changed:
             return dict(self._scheduler.waiting)
 
+    def rows(self) -> int:
+        """That wait for a batch."""
+        return self._scheduler.rows
+
     def stuck_for(self) -> float:
         """Seconds since the batch under way was begun; 0 when there is none."""
         batch = self._scheduler.running
@@ -137,6 +156,8 @@ class ServedModel:
             self._tell_refused()
             if refusal:
                 raise refusal
+            if work.job and len(work.job.works) > 1:
+                self._figures.coalesced(self._name)
             batch = self._alone(work)
             if batch is None and self._scheduler.running is None:
                 self._changed.notify()
@@ -207,15 +228,19 @@ class ServedModel:
             self._tell_refused()
             if self._scheduler.rows:
                 self._changed.notify()
-        outcomes: list[tuple[_Caller, Outcome]] = []
+        answered: list[tuple[_Caller, Outcome]] = []
+        waited: list[tuple[Priority, float]] = []
         for job in complete:
             part = joined(job.results)
             for work in job.works:
+                # A call may have joined when its answer was under way already.
+                queued = max(0.0, batch.started - work.arrived)
                 answer = self._answer(work.caller.call, part)
-                answer.queue_s, answer.inference_s = batch.started - work.arrived, end - start
-                answer.batch_rows = batch.rows
-                outcomes.append((work.caller, answer))
-        _tell(outcomes)
+                answer.queue_s, answer.inference_s, answer.batch_rows = queued, end - start, batch.rows
+                answered.append((work.caller, answer))
+                waited.append((work.priority, queued))
+        _tell(answered)
+        self._figures.batch(self._name, batch.rows, end - start, waited)
 
     def _parts(self, pieces: Sequence[Piece]) -> Sequence[Part | Refusal]:
         """A batch that fails is tried again piece by piece, so that what is wrong with one fails alone."""
@@ -224,7 +249,7 @@ class ServedModel:
         except InputError as error:
             failure = Refusal("invalid", error.message, cure=error.cure or "see the model's metadata")
         except Exception:
-            log.exception("%s failed on a batch", self.manifest.name)
+            log.exception("%s failed on a batch", self._name)
             failure = Refusal(
                 "engine", "the model's runtime failed on this call", cure="try again; the log says more"
             )
@@ -238,7 +263,7 @@ class ServedModel:
             steps = np.minimum(steps, horizon)
         if call.outputs is not None:
             outputs = {name: outputs[name] for name in call.outputs}
-        return Answer(self.manifest.name, self.manifest.version, outputs, part.refused, steps)
+        return Answer(self._name, self.manifest.version, outputs, part.refused, steps)
 
     def _tell_refused(self) -> None:
         refused = self._scheduler.refused()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
@@ -27,31 +28,38 @@ class _Once(Collector):
     def collect(self) -> Iterator[Family]:
         for metric in self._table:
             if metric.kind is Kind.HISTOGRAM:
-                yield _histogram(metric, self._snapshot.histograms.get(metric.name))
+                yield _histogram(metric, self._snapshot.buckets(metric))
             else:
                 yield _plain(metric, self._snapshot.by_label(metric))
 
 
 def _plain(metric: Metric, values: dict[str, float]) -> Family:
     make = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-    family = make(metric.name, metric.help, labels=[metric.label] if metric.label else [])
+    family = make(metric.name, metric.help, labels=_names(metric))
     if metric.label is None:
         values = values or {"": 0.0}  # there from the start, so that a rate can be taken of the first event
     for label, value in sorted(values.items()):
-        family.add_metric([label] if metric.label else [], value)
+        family.add_metric(list(metric.tags(label).values()), value)
     return family
 
 
-def _histogram(metric: Metric, buckets: Buckets | None) -> Family:
-    family = HistogramMetricFamily(metric.name, metric.help)
-    family.add_metric([], _cumulative(metric, buckets), sum_value=buckets.sum if buckets else 0.0)
+def _histogram(metric: Metric, by_label: dict[str, Buckets]) -> Family:
+    family = HistogramMetricFamily(metric.name, metric.help, labels=_names(metric))
+    if metric.label is None:
+        by_label = by_label or {"": Buckets(np.zeros(len(metric.bounds) + 1, np.int64))}
+    for label, buckets in sorted(by_label.items()):
+        tags = list(metric.tags(label).values())
+        family.add_metric(tags, _cumulative(metric, buckets), sum_value=buckets.sum)
     return family
 
 
-def _cumulative(metric: Metric, buckets: Buckets | None) -> list[tuple[str, float]]:
-    counts = buckets.counts.tolist() if buckets else [0] * (len(metric.bounds) + 1)
+def _names(metric: Metric) -> list[str]:
+    return metric.label.split(",") if metric.label else []
+
+
+def _cumulative(metric: Metric, buckets: Buckets) -> list[tuple[str, float]]:
     bounds = [*map(str, metric.bounds), "+Inf"]
-    return list(zip(bounds, accumulate(counts), strict=True))
+    return list(zip(bounds, accumulate(buckets.counts.tolist()), strict=True))
 
 
 class RayExport:
@@ -71,7 +79,7 @@ class RayExport:
         """Must run in a process of a Ray cluster."""
         for metric in self._table:
             if metric.kind is Kind.HISTOGRAM:
-                self._histogram(metric, snapshot.histograms.get(metric.name))
+                self._histogram(metric, snapshot)
             elif metric.kind is Kind.COUNTER:
                 self._counter(metric, snapshot)
             else:
@@ -82,33 +90,28 @@ class RayExport:
         for label, value in snapshot.by_label(metric).items():
             more = value - self._before.value(metric, label)
             if more > 0:
-                self._get("Counter", metric.name, metric.help, metric.label).inc(
-                    more, _tags(metric.label, label)
-                )
+                self._get("Counter", metric).inc(more, metric.tags(label) or None)
 
     def _gauge(self, metric: Metric, snapshot: Snapshot) -> None:
         values = snapshot.by_label(metric)
         gone = self._shown.get(metric.name, set()) - values.keys()
         for label, value in {**values, **dict.fromkeys(gone, 0.0)}.items():
-            self._get("Gauge", metric.name, metric.help, metric.label).set(value, _tags(metric.label, label))
+            self._get("Gauge", metric).set(value, metric.tags(label) or None)
         self._shown[metric.name] = set(values)
 
-    def _histogram(self, metric: Metric, buckets: Buckets | None) -> None:
-        if buckets is None:
-            return
-        cumulative = _cumulative(metric, buckets)
-        for bound, count in cumulative:
-            self._get("Gauge", f"{metric.name}_bucket", metric.help, "le").set(count, {"le": bound})
-        self._get("Gauge", f"{metric.name}_sum", metric.help, None).set(buckets.sum)
-        self._get("Gauge", f"{metric.name}_count", metric.help, None).set(cumulative[-1][1])
+    def _histogram(self, metric: Metric, snapshot: Snapshot) -> None:
+        for label, buckets in snapshot.buckets(metric).items():
+            tags = metric.tags(label)
+            cumulative = _cumulative(metric, buckets)
+            for bound, count in cumulative:
+                self._get("Gauge", metric, "_bucket", "le").set(count, {**tags, "le": bound})
+            self._get("Gauge", metric, "_sum").set(buckets.sum, tags or None)
+            self._get("Gauge", metric, "_count").set(cumulative[-1][1], tags or None)
 
-    def _get(self, kind: str, name: str, help: str, label: str | None) -> Any:
+    def _get(self, kind: str, metric: Metric, suffix: str = "", *keys: str) -> Any:
+        name = metric.name + suffix
         if name not in self._made:
             from ray.util import metrics  # 0.3 s to import, and only a process of Ray's comes here
 
-            self._made[name] = getattr(metrics, kind)(name, help, tag_keys=(label,) if label else ())
+            self._made[name] = getattr(metrics, kind)(name, metric.help, tag_keys=(*_names(metric), *keys))
         return self._made[name]
-
-
-def _tags(key: str | None, label: str) -> dict[str, str] | None:
-    return {key: label} if key else None

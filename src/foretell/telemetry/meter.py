@@ -42,7 +42,7 @@ class Snapshot:
     Attributes:
         born: names the process that counted; another one counts from nothing.
         values: of counters and gauges, by metric name and label ("" where it has none).
-        histograms: by metric name.
+        histograms: by metric name, with `/` and the label where it has one.
     """
 
     born: str = ""
@@ -59,12 +59,19 @@ class Snapshot:
     def by_label(self, metric: Metric) -> dict[str, float]:
         return dict(self.values.get(metric.name, {}))
 
-    def quantile(self, metric: Metric, share: float, since: "Snapshot | None" = None) -> float | None:
+    def buckets(self, metric: Metric) -> dict[str, Buckets]:
+        """Of a histogram, by label."""
+        keys = ((*key.partition("/"), buckets) for key, buckets in self.histograms.items())
+        return {label: buckets for name, _, label, buckets in keys if name == metric.name}
+
+    def quantile(
+        self, metric: Metric, share: float, since: "Snapshot | None" = None, label: str = ""
+    ) -> float | None:
         """Of a histogram, over all time or since an earlier snapshot."""
-        now = self.histograms.get(metric.name)
+        now = self.histograms.get(_key(metric, label))
         if now is None:
             return None
-        then = since.histograms.get(metric.name) if since else None
+        then = since.histograms.get(_key(metric, label)) if since else None
         counts = now.counts - then.counts if then is not None else now.counts
         return Buckets(np.maximum(counts, 0)).quantile(share, metric.bounds)
 
@@ -95,12 +102,13 @@ class Meter:
             kept[label] = kept.get(label, 0) + value
         self._values[metric.name] = kept
 
-    def observe(self, metric: Metric, values: NDArray[np.float64] | Iterable[float]) -> None:
+    def observe(self, metric: Metric, values: NDArray[np.float64] | Iterable[float], label: str = "") -> None:
         """Many values of a histogram at once."""
         array = np.asarray(values if isinstance(values, np.ndarray) else list(values), np.float64)
-        buckets = self._histograms.get(metric.name)
+        key = _key(metric, label)
+        buckets = self._histograms.get(key)
         if buckets is None:
-            buckets = self._histograms[metric.name] = _empty(metric)
+            buckets = self._histograms[key] = _empty(metric)
         places = np.searchsorted(np.asarray(metric.bounds), array)
         buckets.counts = buckets.counts + np.bincount(places, minlength=len(metric.bounds) + 1)
         buckets.sum += float(array.sum())
@@ -110,7 +118,7 @@ class Meter:
         return Snapshot(
             self._born,
             {name: dict(values) for name, values in list(self._values.items())},
-            {name: Buckets(b.counts.copy(), b.sum) for name, b in list(self._histograms.items())},
+            {key: Buckets(b.counts.copy(), b.sum) for key, b in list(self._histograms.items())},
         )
 
 
@@ -147,9 +155,9 @@ def _sum(snapshots: Iterable[Snapshot]) -> Snapshot:
             mine = result.values.setdefault(name, {})
             for label, value in values.items():
                 mine[label] = mine.get(label, 0) + value
-        for name, buckets in snapshot.histograms.items():
-            known = result.histograms.get(name)
-            result.histograms[name] = Buckets(
+        for key, buckets in snapshot.histograms.items():
+            known = result.histograms.get(key)
+            result.histograms[key] = Buckets(
                 buckets.counts + known.counts if known else buckets.counts.copy(),
                 buckets.sum + (known.sum if known else 0.0),
             )
@@ -158,6 +166,10 @@ def _sum(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 def _bounded(metric: Metric, label: str, known: Mapping[str, float]) -> str:
     return label if label in known or len(known) < metric.most else OTHER
+
+
+def _key(metric: Metric, label: str) -> str:
+    return f"{metric.name}/{label}" if label else metric.name
 
 
 def _empty(metric: Metric) -> Buckets:

@@ -18,7 +18,7 @@ class Metric:
 
     Attributes:
         name: as Prometheus sees it on /metrics; through Ray it has `ray_` before it.
-        label: the one label that it may have.
+        label: the one label that it may have, or several with commas between; values likewise.
         most: values of the label that are kept apart; further ones are counted together as `other`.
         bounds: upper bounds of a histogram's buckets, rising, without infinity.
     """
@@ -30,13 +30,19 @@ class Metric:
     most: int = 64
     bounds: tuple[float, ...] = ()
 
+    def tags(self, label: str) -> dict[str, str]:
+        """Names and values of its labels. What is counted as `other` is that in all of them."""
+        names = self.label.split(",") if self.label else []
+        values = label.split(",")
+        return dict(zip(names, values if len(values) == len(names) else values[:1] * len(names), strict=True))
 
-def _decades(low: int, high: int, steps: int) -> tuple[float, ...]:
+
+def decades(low: int, high: int, steps: int) -> tuple[float, ...]:
     """Bounds from 10**low to 10**high, `steps` to each power of ten, of two digits."""
     return tuple(float(f"{10 ** (low + i / steps):.1e}") for i in range((high - low) * steps + 1))
 
 
-_SECONDS = _decades(-3, 2, 10)  # a quantile read from it is off by a tenth at most
+SECONDS = decades(-3, 2, 10)  # a quantile read from it is off by a tenth at most
 
 ROWS = Metric("foretell_stream_rows_total", Kind.COUNTER, "Rows whose outcome is committed, bad ones too.")
 FORECASTS = Metric("foretell_stream_forecasts_total", Kind.COUNTER, "Forecasts committed, revisions too.")
@@ -57,10 +63,10 @@ LATENCY = Metric(
     "foretell_stream_latency_seconds",
     Kind.HISTOGRAM,
     "From a row's timestamp in Kafka to the commit of its forecast.",
-    bounds=_SECONDS,
+    bounds=SECONDS,
 )
-COMMIT = Metric("foretell_stream_commit_seconds", Kind.HISTOGRAM, "Commit of a transaction.", bounds=_SECONDS)
-BLOCK = Metric("foretell_stream_block_rows", Kind.HISTOGRAM, "Rows a transaction.", bounds=_decades(0, 5, 3))
+COMMIT = Metric("foretell_stream_commit_seconds", Kind.HISTOGRAM, "Commit of a transaction.", bounds=SECONDS)
+BLOCK = Metric("foretell_stream_block_rows", Kind.HISTOGRAM, "Rows a transaction.", bounds=decades(0, 5, 3))
 TRANSACTIONS = Metric(
     "foretell_stream_transactions_total", Kind.COUNTER, "Transactions: committed, aborted.", label="outcome"
 )
@@ -69,7 +75,7 @@ RESTORE = Metric(
     "foretell_stream_restore_seconds",
     Kind.HISTOGRAM,
     "Restore of the windows of the partitions that were assigned.",
-    bounds=_SECONDS,
+    bounds=SECONDS,
 )
 WORKERS = Metric("foretell_stream_workers", Kind.GAUGE, "Workers that answer.")
 RESTARTS = Metric(
