@@ -95,6 +95,8 @@ def client_config(
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": "foretell",
+        # `rebootstrap`, the default, loses the transaction coordinator once all brokers were away at a time.
+        "metadata.recovery.strategy": "none",
         **(role or {}),
         **{name: value.get_secret_value() for name, value in settings.properties.items()},
         "error_cb": (watch or BrokerWatch(settings.bootstrap_servers)).error,
