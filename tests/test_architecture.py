@@ -19,8 +19,10 @@ MAY_IMPORT = {
     "windows": {"rows", "config", "errors"},
     "telemetry": {"config", "errors"},
     "cluster": {"config", "errors"},
+    "ending": set(),
     "stream": {
         "cluster",
+        "ending",
         "importers",
         "forecasting",
         "engines",
@@ -33,6 +35,7 @@ MAY_IMPORT = {
     },
     "serve": {
         "cluster",
+        "ending",
         "importers",
         "forecasting",
         "engines",

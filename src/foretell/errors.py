@@ -18,6 +18,7 @@
     │   └── AdapterError         adapter.yaml is wrong; names the line              exit  2
     ├── EngineError              the runtime failed on a batch                      exit  6
     ├── RayUnreachable           no way to the cluster worked                       exit  7
+    ├── DeployFailed             a version never became ready, or turned sick       exit  9
     └── KafkaError               the broker or a topic                              exit  8
         ├── BrokerUnreachable    nobody answers at the address                      exit  8
         ├── TopicMissing         and could not be created                           exit  8
@@ -119,6 +120,10 @@ class EngineError(ForetellError):
 
 class RayUnreachable(ForetellError):
     code, exit_status, http_status = "ray_unreachable", 7, 503
+
+
+class DeployFailed(ForetellError):
+    code, exit_status, http_status = "deploy_failed", 9, 503
 
 
 class KafkaError(ForetellError):

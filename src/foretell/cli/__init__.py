@@ -11,7 +11,7 @@ from foretell.cli.report import tell
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status; no traceback reaches a person.
 
-    0 done, 1 unexpected, 2 wrong usage or setting, 3 to 8 as `foretell.errors` draws them, 130 Ctrl-C.
+    0 done, 1 unexpected, 2 wrong usage or setting, 3 to 9 as `foretell.errors` draws them, 130 Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:

@@ -35,6 +35,7 @@ COMMANDS = (
     Command("stream", "foretell.cli.stream:stream", "Forecast a Kafka topic on Ray, exactly once.", STREAM),
     Command("tail", "foretell.cli.tail:tail", "Show a topic's records as they come.", STREAM),
     Command("dlq", "foretell.cli.dlq:app", "List dead letters, or put them back.", STREAM),
+    Command("serve", "foretell.cli.serve:serve", "Serve models over HTTP and gRPC on Ray Serve.", SERVE),
     Command("bench", "foretell.cli.bench:bench", "Put a load on a running server and measure it.", SERVE),
     Command("keys", "foretell.cli.keys:app", "Make, list and revoke the server's API keys.", SERVE),
     Command("demo", "foretell.cli.demo:demo", "See it at work: three airports, in one terminal.", AROUND),

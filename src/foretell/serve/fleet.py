@@ -23,9 +23,20 @@ DEPLOYMENT = "Replica"
 _NAMESPACE = "serve"
 _ANSWER_S = 5.0
 _HEALTH_PERIOD_S, _HEALTH_TIMEOUT_S = 1.0, 10.0
+_AFTER_DRAIN_S = 5.0
+_STARTS = 2  # a replica whose start fails so often will not start
 _MOST_ONGOING = 100_000  # of handles; how many are too many is the queue's decision
 
 Scale = AutoscalingConfig | int
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a fleet is brought to: of what replicas are made, how many, and how large."""
+
+    plan: Plan
+    scale: Scale
+    resources: ResourceConfig
 
 
 @dataclass(frozen=True)
@@ -50,16 +61,26 @@ class Fleet:
 
     def start(self, settings: ServeSettings) -> None:
         """Start Ray Serve, if it does not run yet; its own proxy only where a port is given for it."""
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         location = "EveryNode" if settings.proxy_port else "Disabled"
         http = {"host": settings.host, "port": settings.proxy_port} if settings.proxy_port else None
         serve.start(proxy_location=location, http_options=http)
 
-    def deploy(self, plan: Plan, scale: Scale, resources: ResourceConfig) -> None:
-        """Bring the fleet to this plan, and return at once.
+    def deploy(self, wanted: Deployed) -> None:
+        """Bring the fleet there, and return at once.
 
         Replicas of the same version stay. Others are replaced: each new one answers before an old one goes.
         """
-        serve.run_many([_target(plan, scale, resources)], wait_for_applications_running=False)
+        serve.run_many([_target(wanted)], wait_for_applications_running=False)
+
+    def deployed(self) -> Deployed | None:
+        """What was deployed last, by whichever process; `None` when nothing is."""
+        try:
+            info, _ = _get_global_client().get_deployment_info(DEPLOYMENT, APP)
+        except (KeyError, RayError, RayServeException):
+            return None
+        wanted: Deployed = info.replica_config.init_args[0]
+        return wanted
 
     def status(self) -> FleetStatus:
         """As Serve sees it now."""
@@ -92,18 +113,11 @@ class Fleet:
         """A `DeploymentHandle`: asks a replica, without HTTP."""
         return serve.get_deployment_handle(DEPLOYMENT, APP)
 
-    def exists(self) -> bool:
-        """Whether one is deployed, by this process or by another."""
-        try:
-            return self.status().state not in ("NOT_STARTED", "DELETING")
-        except RayServeException:
-            return False
-
     def close(self, *, serve_too: bool) -> None:
-        """Drain all replicas and end; `serve_too`: Ray Serve itself, where nobody else uses it."""
+        """Drain all replicas and end; `serve_too`: Ray Serve itself, unless somebody else uses it."""
         try:
             serve.delete(APP)
-            if serve_too:
+            if serve_too and not serve.status().applications:
                 serve.shutdown()
         except (RayError, RayServeException, TimeoutError) as error:
             log.debug("the end of the fleet: %s", error)
@@ -118,21 +132,23 @@ class Fleet:
         return [str(r["actor_name"]) for r in replicas if r["state"] == "RUNNING"]
 
 
-def _target(plan: Plan, scale: Scale, resources: ResourceConfig) -> serve.RunTarget:
+def _target(wanted: Deployed) -> serve.RunTarget:
     from foretell.serve.replica import Replica  # here: it brings all of the server along
 
+    plan, scale = wanted.plan, wanted.scale
+    number = {"num_replicas": scale} if isinstance(scale, int) else {"autoscaling_config": scale.for_serve()}
     deployment = serve.deployment(Replica).options(
         _internal=True,  # without a version of ours, Serve makes one up and replaces every replica
         version=plan.version,
         name=DEPLOYMENT,
-        **({"num_replicas": scale} if isinstance(scale, int) else {"autoscaling_config": scale.for_serve()}),
         max_ongoing_requests=_MOST_ONGOING,
-        ray_actor_options=resources.for_ray(plan.gpu),
+        ray_actor_options=wanted.resources.for_ray(plan.gpu),
         health_check_period_s=_HEALTH_PERIOD_S,
         health_check_timeout_s=_HEALTH_TIMEOUT_S,
         graceful_shutdown_wait_loop_s=0.05,
-        graceful_shutdown_timeout_s=plan.settings.serve.drain + 5.0,
+        graceful_shutdown_timeout_s=plan.settings.serve.drain + _AFTER_DRAIN_S,
         max_surge_percent=100,
-        max_constructor_retry_count=2,
+        max_constructor_retry_count=_STARTS,
+        **number,
     )
-    return serve.RunTarget(deployment.bind(plan), name=APP, route_prefix="/")
+    return serve.RunTarget(deployment.bind(wanted), name=APP, route_prefix="/")

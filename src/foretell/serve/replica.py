@@ -19,6 +19,7 @@ from foretell.serve.app import App
 from foretell.serve.autoscaling import ONGOING, Ongoing
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.doors import Doors
+from foretell.serve.fleet import Deployed
 from foretell.serve.lane import GrpcDoor, Lane
 from foretell.serve.listener import ASGIApp
 from foretell.serve.plan import Plan
@@ -52,8 +53,9 @@ class Ask:
 class _Replica:
     """Its user loop is Serve's: health, figures, draining. All calls run on the lane's."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, deployed: Deployed) -> None:
         close_port_hole()
+        plan = deployed.plan
         self._born = time.time()
         self._lane: Lane | None = None
         settings = plan.settings
