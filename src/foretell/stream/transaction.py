@@ -29,7 +29,7 @@ EXACTLY_ONCE = {
     "retry.backoff.max.ms": 100,
 }
 THROUGHPUT = {
-    "linger.ms": 20,
+    "linger.ms": 1,
     "batch.num.messages": 10_000,
     "queue.buffering.max.messages": 1_000_000,
     "queue.buffering.max.kbytes": 1_048_576,
