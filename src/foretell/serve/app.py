@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+import msgspec
+
 from foretell.config import RowSettings, ServeSettings, WindowSettings
 from foretell.serve.backend import Backend
 from foretell.serve.protocols.asgi import (
@@ -25,11 +27,13 @@ from foretell.serve.protocols.asgi import (
     read_body,
     while_connected,
 )
+from foretell.serve.protocols.docs_page import docs_page
 from foretell.serve.protocols.errors import HttpRefusal, as_refusal, error_body, error_headers
 from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.http import Request, Response
 from foretell.serve.protocols.oip_rest import OipRest
+from foretell.serve.protocols.openapi import document
 from foretell.serve.security.guard import Guard, Identity
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -84,8 +88,9 @@ class App:
         self._metrics = metrics
         self._count = itertools.count()
         self._prefix = secrets.token_hex(4)
-        gate = Gate(backend, guard, settings, observe)
-        api = ForecastApi(gate, settings.limits, rows or RowSettings(), windows or WindowSettings())
+        self._rows = rows or RowSettings()
+        self._gate = gate = Gate(backend, guard, settings, observe)
+        api = ForecastApi(gate, settings.limits, self._rows, windows or WindowSettings())
         self._routes = self._table(OipRest(gate, settings.limits), api)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,6 +110,9 @@ class App:
             "/v2/health/ready": Route(oip.ready, open=True),
             "/v2/models": Route(oip.models),
             "/v1/forecast/*": Route(api.forecast, "POST", "forecast"),
+            "/": Route(self._to_docs, open=True),
+            "/docs": Route(self._docs, open=True),
+            "/openapi.json": Route(self._openapi),
             "/metrics": Route(self._metrics_page),
         }
         for model in ("/v2/models/*", "/v2/models/*/versions/*"):
@@ -115,6 +123,16 @@ class App:
 
     async def _metrics_page(self, request: Request) -> Response:
         return Response(self._metrics(), content_type=PROMETHEUS)
+
+    async def _to_docs(self, request: Request) -> Response:
+        return Response(b"", 307, b"text/plain", ((b"location", b"/docs"),))
+
+    async def _docs(self, request: Request) -> Response:
+        return docs_page()
+
+    async def _openapi(self, request: Request) -> Response:
+        told = document(self._gate.manifests(request.caller).values(), self._rows)
+        return Response(msgspec.json.encode(told))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = Caller(_NOBODY, monotonic(), "")

@@ -84,6 +84,15 @@ class Gate:
             )
         return manifest
 
+    def manifests(self, caller: Caller) -> dict[str, Manifest]:
+        """Of the models that the caller may ask, by name."""
+        key = caller.identity.key
+        return {
+            name: manifest
+            for name, manifest in sorted(self.backend.manifests().items())
+            if key is None or key.allows(name)
+        }
+
     async def infer(
         self,
         caller: Caller,

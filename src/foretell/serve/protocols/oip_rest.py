@@ -88,7 +88,7 @@ class OipRest:
         return Response(self._encode({"ready": ready}), 200 if ready else 503)
 
     async def models(self, request: Request) -> Response:
-        return self._json({"models": sorted(self._gate.backend.manifests())})
+        return self._json({"models": list(self._gate.manifests(request.caller))})
 
     async def model_ready(self, request: Request) -> Response:
         manifest = self._manifest(request)

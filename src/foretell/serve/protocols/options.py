@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from foretell.serve.backend import Priority
 from foretell.serve.protocols.errors import invalid
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "priority": {"enum": ["low", "medium", "high", 0, 1, 2], "description": "a higher one is served first"},
+    "deadline_ms": {"type": "number", "exclusiveMinimum": 0, "description": "from arrival"},
+    "horizon": {"type": "integer", "minimum": 1, "description": "steps; unset: the model's own"},
+}  # as JSON Schema, by the name in a request
 _PRIORITIES = {p.name.lower(): p for p in Priority} | {int(p): p for p in Priority}
 _LONGEST_S = 86_400.0
 LONGEST_ID = 128
