@@ -166,7 +166,9 @@ class ServedModel:
     def _alone(self, work: Work) -> Batch | None:
         """The batch of this work, if nothing else is in flight, nor likely to come while it is evaluated."""
         scheduler = self._scheduler
-        if scheduler.running is not None or scheduler.rows != work.rows or not scheduler.cost.known:
+        if self.device != "cpu" or not scheduler.cost.known:
+            return None  # a GPU may hang, and a loop must not hang with it
+        if scheduler.running is not None or scheduler.rows != work.rows:
             return None
         seconds = scheduler.cost.at_most(work.load)
         if seconds > _INLINE_S or scheduler.usual_gap() < 2 * seconds:

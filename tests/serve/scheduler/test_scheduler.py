@@ -361,3 +361,38 @@ def test_a_low_request_is_served_within_a_bound_under_a_flood_of_high_ones(order
             assert scheduler.offer(Work(1, now, Priority.HIGH, deadline=now + 60), now) is None
         now = run(scheduler, taken(scheduler, now), now)
         assert now < 3 * 0.5 + 9 * len(lows) * PER_ROW * 2 + 0.5
+
+
+@pytest.mark.parametrize(("fixed", "row", "best"), [(75e-6, 16e-6, 128), (320e-6, 263e-6, 32)])
+def test_the_size_that_pays_is_found_without_a_warm_up(fixed: float, row: float, best: int) -> None:
+    """Under load, of a light model and of a heavy one: throughput within 5 % of the best fixed size."""
+    batch = BatchSettings(max_queue_rows=2000)
+    scheduler = Scheduler(batch, CostModel(batch.max_batch_size))
+    now, rows = 0.0, []
+    for _ in range(1800):
+        while scheduler.rows < 1000:
+            scheduler.offer(Work(20, now), now)
+        step = taken(scheduler, now)
+        now += fixed + row * step.load
+        scheduler.finished(step, fixed + row * step.load, now)
+        rows.append(step.rows)
+    late = rows[1600:]
+    rate = sum(late) / sum(fixed + row * r for r in late)
+    assert rate >= 0.95 * 512 / (fixed + row * 512)
+    assert sorted(late)[100] <= 2 * best
+
+
+def test_a_wrong_warm_up_is_unlearned() -> None:
+    """It told that nothing larger than one row pays."""
+    batch = BatchSettings(max_queue_rows=2000)
+    scheduler = Scheduler(batch, CostModel(batch.max_batch_size))
+    scheduler.cost.seed({rows: 1e-3 * rows for rows in scheduler.cost.shapes})
+    now, rows = 0.0, []
+    for _ in range(600):
+        while scheduler.rows < 1000:
+            scheduler.offer(Work(20, now), now)
+        step = taken(scheduler, now)
+        now += 1e-3 + 1e-5 * step.load
+        scheduler.finished(step, 1e-3 + 1e-5 * step.load, now)
+        rows.append(step.rows)
+    assert sorted(rows[400:])[100] >= 128

@@ -8,6 +8,8 @@ import numpy as np
 
 _GAIN, _CLIP = 0.1, 1.0
 _SPREAD_GAIN, _HIGH = 0.01, 0.9
+_CHANCE = -0.6
+_LARGE, _NEAR = 0.3, 0.5
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
 
 
@@ -16,15 +18,15 @@ class CostModel:
 
     Moves are in the logarithm and bounded, so that a batch that was late by chance (another process had the
     core) changes an estimate by a tenth at most: it settles at the median, not at the mean. One that was
-    twice as fast as was thought is no chance, and is believed at once.
+    a third faster than was thought is no chance, and is believed at once.
     """
 
     def __init__(self, max_rows: int) -> None:
         """`max_rows`: of a batch; beyond it costs are extrapolated."""
         steps = max(1, math.ceil(math.log2(max_rows)))
         self.shapes = [min(2**i, max_rows) for i in range(steps + 1)] if max_rows > 1 else [1]
-        self._raw = [0.0] * len(self.shapes)
-        self._curve = self._raw
+        self._curve = [0.0] * len(self.shapes)
+        self._error = 0.0
         self._high = 0.2
         self._paying = max_rows
         self._known = False
@@ -35,12 +37,14 @@ class CostModel:
         return self._known
 
     def seed(self, measured: Mapping[int, float]) -> None:
-        """Rows → seconds, as a warm-up measured them. Beyond the largest, a row costs what it did there."""
+        """Rows → seconds, as a warm-up measured them. Beyond them, half of a cost is taken to be fixed."""
         sizes = sorted(measured)
-        self._raw = np.interp(self.shapes, sizes, [measured[rows] for rows in sizes]).tolist()
+        self._curve = np.interp(self.shapes, sizes, [measured[rows] for rows in sizes]).tolist()
         for knot, rows in enumerate(self.shapes):
-            if rows > sizes[-1]:
-                self._raw[knot] = measured[sizes[-1]] * rows / sizes[-1]
+            nearest = min(max(rows, sizes[0]), sizes[-1])
+            if rows != nearest:
+                self._curve[knot] = measured[nearest] * (1 + rows / nearest) / 2
+        self._curve = np.maximum.accumulate(self._curve).tolist()
         self._known = True
         self._settle()
 
@@ -52,17 +56,16 @@ class CostModel:
             self.seed({rows: seconds})
             return
         error = math.log(seconds / self.seconds(rows))
-        if error > -math.log(2):
+        if error > _CHANCE:
             step = _GAIN * max(-_CLIP, min(_CLIP, error))
             self._high += _SPREAD_GAIN * (_HIGH if error > self._high else _HIGH - 1)
             self._high = max(0.0, self._high)
         else:
             step = error / 2
-        # What slows one size down slows its neighbours too.
-        at = math.log2(min(rows, self.shapes[-1]))
-        for knot in range(len(self._raw)):
-            self._raw[knot] *= math.exp(step * 0.5 ** abs(knot - at))
-        self._settle()
+        self._learn(
+            rows, step, everywhere=min(abs(error), abs(self._error)) > _LARGE and error * self._error > 0
+        )
+        self._error = error
 
     def seconds(self, rows: int) -> float:
         """Of one batch, as it mostly is."""
@@ -93,14 +96,23 @@ class CostModel:
         """Engine time that one more row saves by joining a batch of `rows` instead of going alone."""
         return self.seconds(1) + self.seconds(rows) - self.seconds(rows + 1)
 
+    def _learn(self, rows: int, step: float, *, everywhere: bool) -> None:
+        """Move the knots beside `rows`; twice in a row off by much the same way, the machine has changed."""
+        at = math.log2(min(rows, self.shapes[-1]))
+        near = _NEAR if everywhere else 0.0
+        for knot in range(len(self._curve)):
+            distance = abs(knot - at)
+            self._curve[knot] *= math.exp(step * max(1.0 - distance, near**distance))
+        # More rows never cost less: where two knots say so, the one that was just measured is right.
+        below, above = math.floor(at), min(math.ceil(at), len(self._curve) - 1)
+        for knot in range(below - 1, -1, -1):
+            self._curve[knot] = min(self._curve[knot], self._curve[knot + 1])
+        for knot in range(max(above, 1), len(self._curve)):
+            self._curve[knot] = max(self._curve[knot], self._curve[knot - 1])
+        self._settle()
+
     def _settle(self) -> None:
-        """More rows never cost less; then the smallest batch that is nearly as good as the best."""
-        longest, self._curve = 0.0, []
-        for seconds in self._raw:
-            longest = max(longest, seconds)
-            self._curve.append(longest)
-        rates = [rows / seconds for rows, seconds in zip(self.shapes, self._curve, strict=True) if seconds]
-        enough = _PAYS * max(rates, default=0.0)
-        self._paying = next(
-            (s for s, r in zip(self.shapes, rates, strict=False) if r >= enough), self.shapes[-1]
-        )
+        """The smallest batch whose throughput is nearly the best."""
+        rates = [rows / seconds for rows, seconds in zip(self.shapes, self._curve, strict=True)]
+        enough = _PAYS * max(rates)
+        self._paying = next(s for s, rate in zip(self.shapes, rates, strict=True) if rate >= enough)
