@@ -1,8 +1,11 @@
 """What a person sees of the demo: a live line on a terminal, plain lines elsewhere, then the tables."""
 
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -93,6 +96,8 @@ class Show:
     def commands(self, commands: Sequence[tuple[str, str]]) -> None:
         """What to try next: command and purpose."""
         self.say("\nNext:")
+        if shutil.which("foretell") is None:
+            self.say(f"  . {Path(sys.prefix, 'bin', 'activate')}   so that your shell finds `foretell`")
         for command, purpose in commands:
             self._console.print(
                 Text.assemble("  ", (command, "bold"), (f"   {purpose}", "dim")), soft_wrap=True
