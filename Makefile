@@ -11,7 +11,7 @@ help:
 	@echo "make demo     forecasts for three New York airports, through Kafka and Ray, scored against what happened"
 	@echo "make test     every check and every test"
 	@echo "make check    format, lint, types, architecture"
-	@echo "make bench    engine, stream, memory and start, beside their peers"
+	@echo "make bench    engine, stream, latency, memory and start, beside their peers"
 	@echo "make kafka    fetch Apache Kafka 4 into .kafka/ (needs Java 17 and Maven)"
 
 install: $(STAMP)

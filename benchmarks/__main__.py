@@ -28,13 +28,13 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="where results go; a full run has a place of its own")
     given = parser.parse_args()
-    sizes, here = SIZES[given.size], machine.describe()
+    sizes, here = SIZES[given.size], {**machine.describe(), "size": given.size}
     file = given.out or report.RESULTS / f"{datetime.now(UTC).date()}.json"
     for name in given.parts or PARTS:
         part = PARTS[name](sizes)
         print(report.tell(part), flush=True)
         if sizes.name == "full" or given.out:
-            report.write([part], here, file)
+            report.write(part, here, file)
     if sizes.name == "full" and file.exists():
         report.write_table(file)
 

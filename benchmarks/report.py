@@ -1,7 +1,7 @@
 """Results as JSON, as lines for a person, and as the table of docs/performance.md."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,14 @@ def tell(part: Part) -> str:
     )
 
 
-def write(parts: Sequence[Part], machine: Mapping[str, Any], file: Path) -> None:
-    """Put parts into a file of results; the parts of an earlier run of that day that are not in it stay."""
-    earlier = json.loads(file.read_text()) if file.exists() else {}
-    measured = {
-        part.name: {"figures": [figure.as_json() for figure in part.figures], "details": part.details}
-        for part in parts
-        if not part.skipped
-    }
-    result = {"machine": machine, "parts": {**earlier.get("parts", {}), **measured}}
+def write(part: Part, machine: Mapping[str, Any], file: Path) -> None:
+    """Put a part into a file of results; other parts of that day stay, each with the machine as it was."""
+    results = json.loads(file.read_text()) if file.exists() else {}
+    if not part.skipped:
+        figures = [figure.as_json() for figure in part.figures]
+        results[part.name] = {"machine": machine, "figures": figures, "details": part.details}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_table(file: Path) -> None:
@@ -47,30 +44,38 @@ def write_table(file: Path) -> None:
     DOCUMENT.write_text(f"{before}{BEGIN}\n{table(json.loads(file.read_text()))}\n{END}{after}")
 
 
-def table(result: Mapping[str, Any]) -> str:
+def table(results: Mapping[str, Any]) -> str:
     """Markdown: the machine, what was aimed at, and what else was measured."""
-    machine = result["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    rows = [(name, figure) for name in result["parts"] for figure in result["parts"][name]["figures"]]
-    aimed = [(name, figure) for name, figure in rows if "target" in figure]
-    other = [(name, figure) for name, figure in rows if "target" not in figure]
+    rows = [(name, figure) for name, part in results.items() for figure in part["figures"]]
     lines = [
-        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; "
-        f"{versions}.",
+        *sorted({_machine(part["machine"]) for part in results.values()}),
         "",
         "| | figure | target | measured (least to greatest) | verdict | what limits it |",
         "| --- | --- | --- | --- | --- | --- |",
         *(
             f"| {name} | {f['what']} | {f['target']} {_unit(f)} | {_measured(f)} | {f['verdict']} "
             f"| {f['limit']} |"
-            for name, f in aimed
+            for name, f in rows
+            if "target" in f
         ),
         "",
         "| | figure | measured (least to greatest) | |",
         "| --- | --- | --- | --- |",
-        *(f"| {name} | {f['what']} | {_measured(f)} | {f['limit']} |" for name, f in other),
+        *(
+            f"| {name} | {f['what']} | {_measured(f)} | {f['limit']} |"
+            for name, f in rows
+            if "target" not in f
+        ),
     ]
     return "\n".join(lines)
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return (
+        f"{machine['date'][:10]} ({machine['size']}), {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB; {versions}."
+    )
 
 
 def _target(figure: Figure) -> str:
