@@ -33,7 +33,7 @@ def test_metrics_page(ask: Any) -> None:
 
 def test_unknown_paths_and_methods(ask: Any) -> None:
     for method, path, status in (
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v2/nothing", 404),
         ("GET", "/v2/models/weather/infer/more", 404),
         ("GET", INFER, 405),

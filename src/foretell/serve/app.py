@@ -34,6 +34,7 @@ from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.http import Request, Response
 from foretell.serve.protocols.oip_rest import OipRest
 from foretell.serve.protocols.openapi import document
+from foretell.serve.protocols.options import request_id
 from foretell.serve.security.guard import Guard, Identity
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -42,7 +43,6 @@ access = logging.getLogger("foretell.serve.access")
 
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _CLOSE = ((b"connection", b"close"),)
 _NAMING = {"models", "forecast"}  # the part of a path before a model's name
 _NOBODY = Identity(client="", key=None, inside=False)
@@ -137,11 +137,8 @@ class App:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = Caller(_NOBODY, monotonic(), "")
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        told = headers.get(b"x-request-id")
-        if told is not None and _REQUEST_ID.fullmatch(told):
-            caller.id = told.decode()
-        else:
-            caller.id = f"{self._prefix}-{next(self._count):x}"
+        told = headers.get(b"x-request-id", b"").decode("latin-1")
+        caller.id = request_id(told, f"{self._prefix}-{next(self._count):x}")
         try:
             response = await self._answer(scope, headers, caller, receive)
         except CallerGone:

@@ -74,6 +74,19 @@ def test_infer(ask: Any, weather: Manifest, window: list[list[float]]) -> None:
     }
 
 
+@pytest.mark.parametrize("id_", ["\x1f", "a\r\nSet-Cookie: b=c", "é", "x" * 129])
+def test_an_id_that_is_unfit_for_a_header_stays_in_the_body(
+    ask: Any, window: list[list[float]], id_: str
+) -> None:
+    answer = ask("POST", INFER, {"id": id_, "inputs": [tensor(window)]})
+    assert answer.json["id"] == id_
+    assert answer.headers["x-request-id"].isascii()
+    assert answer.headers["x-request-id"].isprintable()
+    assert len(answer.headers["x-request-id"]) < 128
+    good = ask("POST", INFER, {"id": "42", "inputs": [tensor(window)]})
+    assert good.headers["x-request-id"] == "42"
+
+
 def test_nested_data_is_the_same_as_flat(ask: Any, window: list[list[float]]) -> None:
     flat = ask("POST", INFER, {"inputs": [tensor(window)]}).json
     assert ask("POST", INFER, {"inputs": [tensor(window, data=[window])]}).json == flat

@@ -23,7 +23,7 @@ from foretell.serve.protocols import oip
 from foretell.serve.protocols.errors import as_refusal, invalid, one_line
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
-from foretell.serve.protocols.options import LONGEST_ID, Options, priority
+from foretell.serve.protocols.options import Options, priority, request_id
 from foretell.serve.protocols.tensors import from_bytes, from_numbers
 from foretell.serve.security.guard import Guard, Identity
 
@@ -182,8 +182,7 @@ def _options(request: Any, manifest: Manifest, caller: Caller) -> Options:
     if request.outputs:
         told.outputs = [output.name for output in request.outputs]
         oip.check_outputs(told.outputs, manifest, "outputs")
-    if request.id:
-        caller.id = request.id[:LONGEST_ID]
+    caller.id = request_id(request.id, caller.id)
     return told
 
 

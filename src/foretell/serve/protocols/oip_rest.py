@@ -14,7 +14,7 @@ from foretell.serve.protocols.errors import invalid
 from foretell.serve.protocols.gate import Gate
 from foretell.serve.protocols.http import Request, Response
 from foretell.serve.protocols.json_body import decode
-from foretell.serve.protocols.options import LONGEST_ID
+from foretell.serve.protocols.options import request_id
 from foretell.serve.protocols.tensors import from_bytes, from_numbers
 
 # Flat, or nested as the shape says: three dimensions at most. A bool or a text is no number.
@@ -112,8 +112,7 @@ class OipRest:
         manifest = self._manifest(request)
         body, tail = oip_binary.split(request.headers, request.body)
         asked = decode(self._decoder, body, self._depth)
-        if asked.id:
-            request.caller.id = asked.id[:LONGEST_ID]
+        request.caller.id = request_id(asked.id, request.caller.id)
         windows = self._windows(asked.inputs, tail, manifest)
         parameters = dict(asked.parameters or {})
         all_binary = oip_binary.flag(

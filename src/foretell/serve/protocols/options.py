@@ -1,5 +1,6 @@
 """What a request may say beside its windows, in the words that all protocols share."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }  # as JSON Schema, by the name in a request
 _PRIORITIES = {p.name.lower(): p for p in Priority} | {int(p): p for p in Priority}
 _LONGEST_S = 86_400.0
-LONGEST_ID = 128
+_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(slots=True)
@@ -32,6 +33,11 @@ class Options:
     horizon: int | None = None
     outputs: list[str] | None = None
     newest_us: NDArray[np.int64] | None = None
+
+
+def request_id(told: str, otherwise: str) -> str:
+    """For headers and logs: the client's own, where it is fit for them."""
+    return told if _ID.fullmatch(told) else otherwise
 
 
 def priority(value: Any, path: str) -> Priority:
