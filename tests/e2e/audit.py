@@ -3,23 +3,27 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from tests.e2e.feeder import NUMBER
 from tests.e2e.promises import Origin, Promises
-from tests.e2e.rows import PARTITIONS
+from tests.e2e.rows import PARTITIONS, Row
 
 _QUIET = {"log_level": 0, "error_cb": lambda error: None}
 _SHOWN = 5
+_KEPT = 100_000  # rows
+Place = tuple[str, int]  # topic, partition
 
 
 class Audit:
-    """Reads forecasts and dead letters, read_committed and in their order, and strikes off what was promised.
+    """Reads the input, forecasts and dead letters, and strikes off what was promised.
 
     Attributes:
+        sent: rows by number, as the feeder made them.
         counts: records read, by kind.
         troubles: each in words; empty is what a test wants.
     """
@@ -27,39 +31,48 @@ class Audit:
     def __init__(self, servers: str, names: "Names", promises: Promises) -> None:
         self._servers, self._names, self._promises = servers, names, promises
         self._redeemed: set[tuple[str, Origin]] = set()
-        self._next = dict.fromkeys(
-            [(t, p) for t in (names.output, names.dead_letters) for p in range(PARTITIONS)], 0
-        )
+        topics = names.input, names.output, names.dead_letters
+        self._next = {(topic, partition): 0 for topic in topics for partition in range(PARTITIONS)}
         self._admin = AdminClient({"bootstrap.servers": servers, **_QUIET})
+        self.sent: dict[int, Row] = {}
         self.counts: Counter[str] = Counter()
         self.troubles: list[str] = []
 
     def all_committed(self) -> bool:
-        """Whether the group has committed all rows that were produced; a broker that is away has not."""
-        return self.behind() == 0
+        """Whether the group has committed all rows that the input holds."""
+        return self.committed() == sum(self._ends([self._names.input]).values())
 
-    def behind(self) -> int | None:
-        """Rows that are not committed; `None` when the broker does not say."""
+    def committed(self) -> int:
+        """Rows that the group has committed; less than none when the broker does not say."""
         places = [TopicPartition(self._names.input, p) for p in range(PARTITIONS)]
         consumer = Consumer({"bootstrap.servers": self._servers, "group.id": self._names.group, **_QUIET})
         try:
             committed = consumer.committed(places, 5.0)
         except KafkaException:
-            return None
+            return -1
         finally:
             consumer.close()
         if any(place.error is not None for place in committed):
-            return None
-        done: int = sum(max(0, place.offset) for place in committed)
-        return sum(self._promises.next_offsets) - done
+            return -1
+        return sum(max(0, int(place.offset)) for place in committed)
+
+    def owners(self) -> dict[str, set[int]]:
+        """Partitions by the identity of the worker that has them; empty while the group does not say."""
+        future = self._admin.describe_consumer_groups([self._names.group])[self._names.group]
+        try:
+            members = future.result(10.0).members
+        except KafkaException:
+            return {}
+        return {m.group_instance_id: {p.partition for p in m.assignment.topic_partitions} for m in members}
 
     def read(self, limit_s: float = 30.0) -> None:
         """Read on up to where the topics end now; open transactions are waited for."""
-        ends = self._ends()
-        waiting = {place for place, end in ends.items() if end > self._next[place]}
-        if not waiting:
-            return
-        for message in self._messages(waiting, ends, time.monotonic() + limit_s):
+        ends = self._ends([self._names.output, self._names.dead_letters])
+        deadline = time.monotonic() + limit_s
+        # Rows first, and as far as any outcome can be. A row stands there twice where its producer retried.
+        rows = list(self._messages(self._ends([self._names.input]), deadline))
+        self._promises.add([(_place(message), self._row(message)) for message in rows])
+        for message in self._messages(ends, deadline):
             self._judge(message)
 
     def finish(self) -> None:
@@ -69,6 +82,12 @@ class Audit:
             lost = getattr(self._promises, kind)
             self.counts["lost"] += len(lost)
             self._trouble(*(f"{kind}: {origin} is lost: {lost[origin]}" for origin in sorted(lost)[:_SHOWN]))
+
+    def _row(self, message: Message) -> Row:
+        """A row is kept for a while: it can come a second time, but not much later."""
+        number = int(dict(message.headers())[NUMBER])
+        self.sent.pop(number - _KEPT, None)
+        return self.sent[number]
 
     def _judge(self, message: Message) -> None:
         headers = dict(message.headers() or [])
@@ -117,17 +136,17 @@ class Audit:
     def _trouble(self, *words: str) -> None:
         self.troubles += words[: max(0, 4 * _SHOWN - len(self.troubles))]
 
-    def _ends(self) -> dict[tuple[str, int], int]:
+    def _ends(self, topics: Sequence[str]) -> dict[Place, int]:
         """High watermarks: behind the records of transactions that are still open."""
-        wanted = {TopicPartition(*place): OffsetSpec.latest() for place in self._next}
+        wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(PARTITIONS)}
         answers = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=10.0
         )
         return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
 
-    def _messages(
-        self, waiting: set[tuple[str, int]], ends: dict[tuple[str, int], int], deadline: float
-    ) -> Iterator[Message]:
+    def _messages(self, ends: dict[Place, int], deadline: float) -> Iterator[Message]:
+        """Committed records from where reading stood to these ends."""
+        waiting = {place for place, end in ends.items() if end > self._next[place]}
         consumer = Consumer(
             {
                 "bootstrap.servers": self._servers,
@@ -146,12 +165,13 @@ class Audit:
                     return
                 for message in consumer.consume(10_000, 0.2):
                     place = message.topic(), message.partition()
-                    if message.error() is None:
+                    known = message.error() is None or message.error().name() == "_PARTITION_EOF"
+                    if place not in waiting or not known:
+                        continue
+                    if message.error() is None and message.offset() < ends[place]:
                         yield message
-                        self._next[place] = message.offset() + 1
-                    elif message.error().name() == "_PARTITION_EOF":
-                        self._next[place] = message.offset()
-                    if self._next[place] >= ends[place]:
+                    self._next[place] = min(message.offset() + (message.error() is None), ends[place])
+                    if self._next[place] == ends[place]:
                         waiting.discard(place)
         finally:
             consumer.close()
@@ -175,3 +195,7 @@ class Names:
         self.group = name
         self.input, self.output = f"{name}-rows", f"{name}-forecasts"
         self.dead_letters = f"{self.input}-dead-letters"
+
+
+def _place(message: Message) -> Origin:
+    return message.partition(), message.offset()

@@ -1,14 +1,14 @@
-"""Puts rows into the input topic at a pace, and keeps the book of promises."""
+"""Puts rows into the input topic at a pace."""
 
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 
 from confluent_kafka import Message, Producer
-from tests.e2e.promises import Promises
 from tests.e2e.rows import Row
 
+NUMBER = "row"  # header
 _BATCH = 250
 
 
@@ -20,9 +20,11 @@ class Feeder:
     """
 
     def __init__(
-        self, servers: str, topic: str, promises: Promises, rows: Iterable[Row], rows_per_s: float
+        self, servers: str, topic: str, sent: dict[int, Row], rows: Iterable[Row], rows_per_s: float
     ) -> None:
-        self._topic, self._promises, self._rows = topic, promises, iter(rows)
+        """`sent`: takes each row by its number, which its record bears in a header."""
+        self._topic, self._sent, self._rows = topic, sent, iter(rows)
+        self._numbers = count()
         self._spacing = _BATCH / rows_per_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
@@ -30,7 +32,8 @@ class Feeder:
         self._producer = Producer(
             {
                 "bootstrap.servers": servers,
-                "enable.idempotence": True,  # an offset is a row's place in its partition
+                "enable.idempotence": True,
+                "metadata.recovery.strategy": "none",
                 "linger.ms": 5,
                 "log_level": 0,
                 "error_cb": lambda error: None,
@@ -56,16 +59,8 @@ class Feeder:
         due = time.monotonic()
         try:
             for batch in self._batches():
-                self._promises.add(batch)
                 for row in batch:
-                    self._producer.produce(
-                        self._topic,
-                        row.value,
-                        row.key,
-                        row.partition,
-                        timestamp=row.timestamp_ms,
-                        on_delivery=self._note,
-                    )
+                    self._produce(row)
                 self._producer.poll(0)
                 due = max(due + self._spacing, time.monotonic() - 1.0)
                 if self.error or self._stopping.wait(max(0.0, due - time.monotonic())):
@@ -73,6 +68,19 @@ class Feeder:
             self._producer.flush()
         except Exception as error:
             self.error = error
+
+    def _produce(self, row: Row) -> None:
+        number = next(self._numbers)
+        self._sent[number] = row
+        self._producer.produce(
+            self._topic,
+            row.value,
+            row.key,
+            row.partition,
+            timestamp=row.timestamp_ms,
+            headers={NUMBER: str(number)},
+            on_delivery=self._note,
+        )
 
     def _batches(self) -> Iterator[list[Row]]:
         while batch := list(islice(self._rows, _BATCH)):

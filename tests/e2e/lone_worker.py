@@ -4,6 +4,7 @@ FAULT is `STEP:TURN`, where it kills itself at a step of that turn's commit, or 
 then a step of a transaction fails so that all of it must be aborted.
 """
 
+import faulthandler
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 from foretell.config import load
+from foretell.errors import ForetellError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.stream.transaction import ExactlyOnce
 from foretell.stream.worker import Worker
@@ -92,8 +94,13 @@ def main(config: str, bundle: str, index: str, fault: str = "") -> None:
             worker.delivery._producer, abort(int(number)) if step == "abort" else die(step, int(number))
         )
         worker.delivery._producer = producer
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # where it hangs, for whoever looks into it
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-    worker.run()
+    try:
+        worker.run()
+    except ForetellError as error:
+        print(f"ended by {error.code}: {error}", flush=True)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.e2e.rows import FEATURES, PARTITIONS, Row
+from tests.e2e.rows import FEATURES, Row
 from tests.windows.reference import Series
 
 from foretell.config import WindowSettings
@@ -36,7 +36,7 @@ class DeadLetter:
 
 
 class Promises:
-    """Rows go in, in the order in which they are produced; what they earn is kept until the audit takes it.
+    """Rows go in, in the order of their partitions; what they earn is kept until the audit takes it.
 
     Attributes:
         forecasts, dead_letters: not yet redeemed. made: how many of each kind there were in all.
@@ -50,20 +50,17 @@ class Promises:
             settings, lookback=manifest.lookback, features=len(FEATURES), step_s=manifest.step_s
         )
         self._series: dict[tuple[int, str], Series] = {}
-        self.next_offsets = [0] * PARTITIONS
         self.forecasts: dict[Origin, Forecast] = {}
         self.dead_letters: dict[Origin, DeadLetter] = {}
         self.made: Counter[str] = Counter()
         low, high = manifest.targets[0].bounds() or (0.0, 0.0)
         self.tolerance = 1e-5 * (high - low)
 
-    def add(self, rows: list[Row]) -> None:
-        """Rows that are about to be produced."""
+    def add(self, rows: list[tuple[Origin, Row]]) -> None:
+        """Rows as the input topic has them."""
         due: list[tuple[Origin, Row, Forecast]] = []
         windows: list[list[tuple[float, ...]]] = []
-        for row in rows:
-            origin = row.partition, self.next_offsets[row.partition]
-            self.next_offsets[row.partition] += 1
+        for origin, row in rows:
             self.made["rows"] += 1
             if row.broken:
                 self._bury(origin, row, row.broken)
@@ -74,10 +71,8 @@ class Promises:
                 self._bury(origin, row, told.reason)
             elif told.window is not None:
                 windows.append(told.window)
-                empty = np.empty(0)
-                due.append(
-                    (origin, row, Forecast(row.station, told.newest_us, told.filled, told.revision, empty))
-                )
+                forecast = Forecast(row.station, told.newest_us, told.filled, told.revision, np.empty(0))
+                due.append((origin, row, forecast))
         if due:
             self._predict(due, np.array(windows, np.float64))
 

@@ -72,7 +72,7 @@ class Trial:
 
     def feed(self, rows: Iterable[Row], rows_per_s: float) -> Feeder:
         """Rows, from now on, at a pace."""
-        feeder = Feeder(self.servers, self.names.input, self.promises, rows, rows_per_s)
+        feeder = Feeder(self.servers, self.names.input, self.audit.sent, rows, rows_per_s)
         self._feeders.append(feeder)
         feeder.start()
         return feeder
@@ -84,7 +84,7 @@ class Trial:
         try:
             wait_until(self.audit.all_committed, limit_s, "all rows committed")
         except AssertionError as late:
-            raise AssertionError(f"{late}; {self.audit.behind()} are not\n{self.last_words()}") from None
+            raise AssertionError(f"{late}; {self.audit.committed()} are\n{self.last_words()}") from None
         self.audit.finish()
         print(self.audit.told())
         assert not self.audit.troubles, f"{self.audit.told()}\n{self.last_words()}"
