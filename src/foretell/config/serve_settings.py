@@ -67,6 +67,7 @@ class ServeSettings(Part):
     gpu: bool = Field(default=True, description="--no-gpu turns it off")
     wait: Duration = Field(default=120.0, description="for Ray and for replicas to be ready, at start")
     drain: Duration = Field(default=30.0, description="a replica that leaves may finish requests so long")
+    stuck: Duration = Field(default=30.0, description="an evaluation that takes longer will not end: replace")
     watch: Duration = Field(default=30.0, description="a new version that turns sick so soon is rolled back")
     access_log: bool = Field(default=False, description="a structured line a request")
     default_deadline: Duration | None = Field(default=None, description="of requests that name none")

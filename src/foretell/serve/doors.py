@@ -1,23 +1,50 @@
 """What a replica sees of its calls, by whichever door they come: how many, how long, and how many at once."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from foretell.bundle.manifest import Manifest
 from foretell.serve.backend import Answer, Backend, Call, Refusal
 
+# A tenth of a second is one of them: how many calls took longer is exact.
+BOUNDS = tuple(float(f"{10 ** (i / 20):.2e}") for i in range(-80, 41))
 _KEPT = 4096  # latencies of the newest calls
 
 
-@dataclass
-class Tally:
-    """Attributes:
-    requests, refused, failed: calls so far; those refused; those that the engine failed on.
-    seconds: of those that were answered, together. newest: seconds of the newest of these.
+@dataclass(frozen=True)
+class ReplicaStats:
+    """What a replica tells of itself.
+
+    Attributes:
+        pid, born: which process it is; seconds since 1970. version: of its plan. device: `cpu` or `cuda:0`.
+        requests, refused, failed: calls so far; those refused; those that the engine failed on.
+        seconds: that the answered ones took, together. buckets: of the newest ones by `BOUNDS`.
+        ongoing: calls under way.
     """
 
+    pid: int
+    born: float
+    version: str
+    device: str
+    requests: int
+    refused: int
+    failed: int
+    seconds: float
+    buckets: tuple[int, ...]
+    ongoing: int
+
+    @property
+    def answered(self) -> int:
+        return self.requests - self.refused - self.ongoing
+
+
+@dataclass
+class _Tally:
     requests: int = 0
     refused: int = 0
     failed: int = 0
@@ -29,32 +56,33 @@ class Doors:
     """A backend around another one. Lives on the lane's loop, where all doors lead.
 
     Attributes:
-        leaving: set when the replica is to go: it is no longer ready, and still answers what comes.
+        leaving, sick: set when the replica is to go: it is no longer ready, and still answers what comes.
         ongoing: calls under way.
     """
 
     def __init__(self, inner: Backend) -> None:
         self._inner = inner
-        self.leaving = False
+        self._born = time.time()
+        self._tally = _Tally()
+        self.leaving = self.sick = False
         self.ongoing = 0
-        self.tally = Tally()
 
     def manifests(self) -> Mapping[str, Manifest]:
         return self._inner.manifests()
 
     def ready(self) -> bool:
-        return not self.leaving and self._inner.ready()
+        return not (self.leaving or self.sick) and self._inner.ready()
 
     async def infer(self, call: Call) -> Answer:
         began = time.monotonic()
         self.ongoing += 1
-        tally = self.tally
+        tally = self._tally
         tally.requests += 1
         try:
             answer = await self._inner.infer(call)
-        except Refusal as refusal:
-            tally.refused += 1
-            tally.failed += refusal.reason == "engine"
+        except BaseException as error:
+            tally.refused += 1  # also who went away is not answered
+            tally.failed += isinstance(error, Refusal) and error.reason == "engine"
             raise
         finally:
             self.ongoing -= 1
@@ -62,3 +90,21 @@ class Doors:
         tally.seconds += seconds
         tally.newest.append(seconds)
         return answer
+
+    def stats(self, version: str, device: str) -> ReplicaStats:
+        """From another thread, too."""
+        tally = self._tally
+        places = np.searchsorted(BOUNDS, np.array(tally.newest.copy()))
+        buckets = tuple(np.bincount(places, minlength=len(BOUNDS) + 1).tolist())
+        return ReplicaStats(
+            os.getpid(),
+            self._born,
+            version,
+            device,
+            tally.requests,
+            tally.refused,
+            tally.failed,
+            tally.seconds,
+            buckets,
+            self.ongoing,
+        )

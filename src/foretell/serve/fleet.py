@@ -14,6 +14,7 @@ from ray.serve.exceptions import RayServeException
 from foretell.config import ServeSettings
 from foretell.errors import RayUnreachable
 from foretell.serve.autoscaling import AutoscalingConfig
+from foretell.serve.doors import ReplicaStats
 from foretell.serve.plan import Plan
 from foretell.serve.resources import ResourceConfig
 
@@ -93,8 +94,8 @@ class Fleet:
         states = {str(state): n for state, n in deployment.replica_states.items()}
         return FleetStatus(str(app.status.value), states, deployment.message or app.message)
 
-    def replicas(self) -> list[dict[str, Any]]:
-        """What each running replica tells of itself, see `Replica.record_routing_stats`."""
+    def replicas(self) -> list[ReplicaStats]:
+        """What each running replica tells of itself."""
         answers = []
         for name in self._running():
             try:
@@ -107,7 +108,7 @@ class Fleet:
                 told.append(ray.get(answer, timeout=_ANSWER_S))
             except RayError:
                 continue
-        return [one for one in told if one]
+        return [ReplicaStats(**one) for one in told if one]
 
     def handle(self) -> Any:
         """A `DeploymentHandle`: asks a replica, without HTTP."""

@@ -19,6 +19,7 @@ from foretell.serve.protocols.asgi import Message, Receive, Scope, Send
 T = TypeVar("T")
 LINGER_S = 0.5  # while a lane asks its clients to go and still takes new connections
 _OPEN_S = 10.0
+_STOP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,12 @@ class Lane:
         if not self._thread.is_alive():
             return
         try:
-            self.submit(self._leave(linger_s, limit_s)).result(linger_s + limit_s + _OPEN_S)
+            self.submit(self._leave(linger_s, limit_s)).result(linger_s + limit_s + _STOP_S)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+            self._thread.join(_STOP_S)  # an evaluation that never ends may have the loop
+            if not self._thread.is_alive():
+                self._loop.close()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run something on the lane's loop."""

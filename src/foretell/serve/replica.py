@@ -3,19 +3,18 @@
 import asyncio
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import grpc
-import numpy as np
 import ray
-from numpy.typing import NDArray
 from ray import serve
 from ray.serve._private import replica as serve_replica
 
 from foretell.config import SecuritySettings
 from foretell.errors import EngineError
 from foretell.serve.app import App
+from foretell.serve.asking import Ask
 from foretell.serve.autoscaling import ONGOING, Ongoing
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.doors import Doors
@@ -32,22 +31,6 @@ from foretell.serve.security.startup import is_loopback, tls_context
 from foretell.telemetry.log import setup
 
 _SAMPLE_S = 0.02
-_STUCK_S = 30.0  # an evaluation that takes so long will not end
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A call as it travels from a handle: its deadline is told from now, as clocks differ.
-
-    Attributes:
-        windows: (n, …) as the network's layout has them, own units.
-    """
-
-    model: str
-    windows: NDArray[np.float64]
-    priority: int = 0
-    deadline_s: float | None = None
-    id: str = ""
 
 
 class _Replica:
@@ -56,7 +39,6 @@ class _Replica:
     def __init__(self, deployed: Deployed) -> None:
         close_port_hole()
         plan = deployed.plan
-        self._born = time.time()
         self._lane: Lane | None = None
         settings = plan.settings
         setup(settings.log)
@@ -68,7 +50,7 @@ class _Replica:
                 gpu=plan.gpu,
                 gpu_fraction=plan.gpu_fraction,
             )
-        self._drain_s = settings.serve.drain
+        self._drain_s, self._stuck_s = settings.serve.drain, settings.serve.stuck
         self._version = plan.version
         self._ongoing = Ongoing()
         self._device = self._registry.models()[0].device
@@ -88,7 +70,8 @@ class _Replica:
         """
         assert self._lane is not None
         stuck = self._registry.stuck_for()
-        if stuck > _STUCK_S:
+        self._doors.sick = stuck > self._stuck_s
+        if self._doors.sick:
             raise EngineError(f"an evaluation has been under way for {stuck:.0f} s")
         if not self._lane.is_open and not self._doors.leaving:
             await asyncio.to_thread(self._lane.open)
@@ -97,7 +80,7 @@ class _Replica:
         """Of a handle. A refusal is given as a value: raised, Ray would wrap a traceback around it."""
         assert self._lane is not None
         deadline = None if ask.deadline_s is None else time.monotonic() + ask.deadline_s
-        call = Call(ask.model, ask.windows, priority=Priority(ask.priority), deadline=deadline, id=ask.id)
+        call = Call(ask.model, ask.windows, priority=Priority(ask.priority), deadline=deadline)
         try:
             return await asyncio.wrap_future(self._lane.submit(self._doors.infer(call)))
         except Refusal as refusal:
@@ -109,21 +92,7 @@ class _Replica:
 
     def record_routing_stats(self) -> dict[str, Any]:
         """What `Fleet.replicas` hears; Serve's routers make no use of it."""
-        tally = self._doors.tally
-        return {
-            "pid": os.getpid(),
-            "version": self._version,
-            "born": self._born,
-            "device": self._device,
-            "requests": tally.requests,
-            "refused": tally.refused,
-            "failed": tally.failed,
-            "seconds": tally.seconds,
-            "newest": list(tally.newest),
-            "ongoing": self._doors.ongoing,
-            "port": self._lane.port if self._lane else 0,
-            "grpc_port": self._lane.grpc_port if self._lane else 0,
-        }
+        return asdict(self._doors.stats(self._version, self._device))
 
     async def __del__(self) -> None:
         """Serve awaits it before the process ends; it is also called where `__init__` failed."""

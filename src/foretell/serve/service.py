@@ -86,7 +86,10 @@ class Service:
         if files.name not in now.plan.versions:
             served = ", ".join(now.plan.versions)
             raise ConfigError(f"no model {files.name} is served, but {served}", cure="deploy it first")
-        wanted = Deployed(now.plan.with_model(files), now.scale, now.resources)
+        return self.change(Deployed(now.plan.with_model(files), now.scale, now.resources), watch_s)
+
+    def change(self, wanted: Deployed, watch_s: float | None = None) -> Deployed:
+        """Go from what is deployed to something else, as `update` does."""
         self._roll_out(wanted, watch_s)
         return wanted
 
@@ -177,6 +180,23 @@ def find_bundle(model: str, settings: Settings) -> Bundle:
     else:
         part = settings.model.model_copy(update={"bundle": None, "name": model})
     return open_bundle(resolve_bundle(settings.model_copy(update={"model": part})))
+
+
+def only_model(settings: Settings) -> str:
+    """The model of the settings, or the only one under their storage path. Raises `ConfigError`."""
+    model = settings.model
+    if model.bundle or model.name:
+        return str(model.bundle or model.name)
+    folder = model.storage_path
+    there = sorted(
+        f.name for f in (folder.iterdir() if folder.is_dir() else ()) if f.is_dir() and f.name[0] != "."
+    )
+    if len(there) != 1:
+        raise ConfigError(
+            f"no model is named, and under {folder} there is {', '.join(there) or 'none'}",
+            cure="give a path or a name; MODEL_STORAGE_PATH is the folder of models",
+        )
+    return there[0]
 
 
 def _room(scale: AutoscalingConfig, resources: ResourceConfig) -> AutoscalingConfig:

@@ -1,0 +1,110 @@
+"""`DeploymentManager`'s twin for plain code: the same methods, and each waits for its answer."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from numpy.typing import ArrayLike
+
+from foretell.config import Settings
+from foretell.errors import ForetellError
+from foretell.serve.asking import Result
+from foretell.serve.autoscaling import AutoscalingConfig
+from foretell.serve.backend import Priority
+from foretell.serve.deployment_manager import DeploymentManager
+from foretell.serve.resources import BatchConfig, ResourceConfig
+
+T = TypeVar("T")
+
+
+class SyncDeploymentManager:
+    """On a loop in a thread of its own; several threads may use one. `shutdown` it, or use `with`.
+
+    Attributes:
+        manager: does the work; what is plain there is plain here.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.manager = DeploymentManager(settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="foretell-manager", daemon=True)
+        self._thread.start()
+
+    def initialize(self, model_path: str | Path | None = None) -> bool:
+        """As `DeploymentManager.initialize`; likewise all others."""
+        return self._wait(self.manager.initialize(model_path))
+
+    def deploy_model(
+        self,
+        model_path: str | Path,
+        autoscaling_config: AutoscalingConfig | None = None,
+        resource_config: ResourceConfig | None = None,
+        batch_config: BatchConfig | None = None,
+    ) -> bool:
+        return self.manager.deploy_model(model_path, autoscaling_config, resource_config, batch_config)
+
+    def predict(
+        self,
+        data: ArrayLike,
+        priority: int = Priority.LOW,
+        deadline_ms: float | None = None,
+        model: str | None = None,
+    ) -> Result:
+        return self._wait(self.manager.predict(data, priority, deadline_ms, model))
+
+    def batch_predict(
+        self,
+        data: Sequence[ArrayLike],
+        priority: int = Priority.LOW,
+        deadline_ms: float | None = None,
+        model: str | None = None,
+    ) -> list[Result | ForetellError]:
+        return self._wait(self.manager.batch_predict(data, priority, deadline_ms, model))
+
+    def update(self, version: str, watch_s: float | None = None) -> None:
+        self._wait(self.manager.update(version, watch_s))
+
+    def scale_deployment(self, num_replicas: int) -> bool:
+        return self.manager.scale_deployment(num_replicas)
+
+    def apply_scaling(self, config: AutoscalingConfig) -> bool:
+        return self.manager.apply_scaling(config)
+
+    def apply_market_hours_scaling(self) -> bool:
+        return self.manager.apply_market_hours_scaling()
+
+    def apply_off_hours_scaling(self) -> bool:
+        return self.manager.apply_off_hours_scaling()
+
+    def apply_stress_test_scaling(self) -> bool:
+        return self.manager.apply_stress_test_scaling()
+
+    def get_deployment_stats(self) -> Result:
+        return self._wait(self.manager.get_deployment_stats())
+
+    def health_check(self) -> Result:
+        return self._wait(self.manager.health_check())
+
+    def check_performance_requirements(self) -> Result:
+        return self.manager.check_performance_requirements()
+
+    def shutdown(self) -> None:
+        self.manager.shutdown()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

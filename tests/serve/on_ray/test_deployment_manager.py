@@ -1,0 +1,200 @@
+"""Every name that callers use, on a real Ray Serve: one fleet for all tests, in their order."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from foretell.config import Settings
+from foretell.errors import ConfigError
+from foretell.serve.autoscaling import AutoscalingConfig
+from foretell.serve.backend import Refusal
+from foretell.serve.deployment_manager import DeploymentManager
+from foretell.serve.manager_sync import SyncDeploymentManager
+from foretell.serve.resources import ResourceConfig
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
+
+Until = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def proxy_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def manager(
+    spinning: Callable[..., Path],
+    settings_on_ray: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
+    proxy_port: int,
+) -> Iterator[SyncDeploymentManager]:
+    with SyncDeploymentManager(settings_on_ray(proxy_port=proxy_port)) as made:
+        path = spinning(tmp_path_factory.mktemp("bundle"))
+        assert made.deploy_model(path, None, ResourceConfig.small())
+        yield made
+
+
+@pytest.fixture
+def url(manager: SyncDeploymentManager) -> str:
+    return f"http://127.0.0.1:{serving(manager).port}"
+
+
+def serving(manager: SyncDeploymentManager) -> Any:
+    return manager.manager._service.deployed.plan.settings.serve
+
+
+def pids(manager: SyncDeploymentManager) -> set[int]:
+    return {replica.pid for replica in manager.manager._service.fleet.replicas()}
+
+
+def array(value: float = -1.0) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    return np.full((1, 10, 60), value)
+
+
+def test_an_answer_has_named_arrays(manager: SyncDeploymentManager) -> None:
+    answer = manager.predict(array(-0.5), priority=1, deadline_ms=20_000)
+    assert answer.keys() == {"mean", "top", "processing_time_ms"}
+    assert answer["mean"] == pytest.approx(np.array([[-0.5]]))
+    assert answer["top"].shape == (1, 10)
+    assert 0 < answer["processing_time_ms"] < 20_000
+
+
+def test_what_is_wrong_is_refused_and_nothing_else(manager: SyncDeploymentManager) -> None:
+    with pytest.raises(Refusal, match=r"spin reads \(n, 10, 60\)"):
+        manager.predict(np.zeros((1, 60, 10)))
+    with pytest.raises(Refusal, match="priority 7"):
+        manager.predict(array(), priority=7)
+    with pytest.raises(Refusal, match="NaN"):
+        manager.predict(array(np.nan))
+    with pytest.raises(Refusal, match="no model `other`"):
+        manager.predict(array(), model="other")
+    with pytest.raises(Refusal) as raised:
+        manager.predict(array(), deadline_ms=0.0001)
+    assert raised.value.status == 504
+
+
+def test_a_batch_keeps_its_order_and_one_bad_item_fails_alone(manager: SyncDeploymentManager) -> None:
+    items = [array(-0.01 * i) for i in range(20)]
+    items[3], items[7], items[11] = array(np.nan), np.zeros((2, 2)), array(-0.11)[0]
+    results = manager.batch_predict(items, priority=2)
+    assert [type(results[i]) for i in (3, 7)] == [Refusal, Refusal]
+    means = [float(r["mean"][0, 0]) for r in results if isinstance(r, dict)]
+    assert means == pytest.approx([-0.01 * i for i in range(20) if i not in (3, 7)], abs=1e-6)
+    assert manager.batch_predict([]) == []
+
+
+def test_lane_and_proxy_give_the_same_answer(
+    manager: SyncDeploymentManager, url: str, proxy_port: int, asked: Callable[..., dict[str, Any]]
+) -> None:
+    by_lane, by_proxy = asked(url, -0.25), asked(f"http://127.0.0.1:{proxy_port}", -0.25)
+    assert by_lane == by_proxy
+    assert by_lane["outputs"][0]["data"] == pytest.approx([-0.25])
+
+
+def test_from_async_code(manager: SyncDeploymentManager) -> None:
+    async def together() -> tuple[dict[str, Any], dict[str, Any]]:
+        inner: DeploymentManager = manager.manager
+        _, stats, health = await asyncio.gather(
+            inner.predict(array()), inner.get_deployment_stats(), inner.health_check()
+        )
+        return stats, health
+
+    stats, health = asyncio.run(together())
+    assert health["status"] == "healthy"
+    assert health["is_healthy"] is True
+    assert stats["request_count"] >= 4
+    assert stats["device"] == "cpu"
+    assert stats["uptime_seconds"] > 0
+    assert stats["avg_processing_time_ms"] > 0
+
+
+def test_performance_is_what_was_measured(manager: SyncDeploymentManager) -> None:
+    for _ in range(20):
+        manager.predict(array())
+    told = manager.check_performance_requirements()
+    assert told["meets_100ms_requirement"] is (told["within_100ms"] >= 0.99)
+    assert told["measured_requests"] >= 20
+    assert 0 < told["p50_latency_ms"] <= told["p99_latency_ms"]
+    assert told["avg_latency_ms"] > 0
+
+
+def test_a_killed_replica_costs_clients_that_retry_nothing(
+    manager: SyncDeploymentManager, url: str, callers: Callable[..., Any], until: Until
+) -> None:
+    before = pids(manager)
+    with callers(url, 2, patient=True) as under_way:
+        until(lambda: len(under_way.answers) > 20)
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(pids(manager) - {victim}) == 2)
+        many = len(under_way.answers)
+        until(lambda: len(under_way.answers) > many + 20)
+    assert not under_way.lost
+    assert manager.predict(array())["mean"] == pytest.approx(-1.0)
+    until(lambda: manager.health_check()["is_healthy"])
+
+
+def test_load_on_the_lane_alone_scales_up_and_down_again(
+    manager: SyncDeploymentManager, url: str, callers: Callable[..., Any], until: Until
+) -> None:
+    kept = pids(manager)
+    quick = AutoscalingConfig(
+        min_replicas=1,
+        max_replicas=2,
+        target_ongoing_requests=1,
+        upscale_delay_s=0.2,
+        downscale_delay_s=0.5,
+        downscale_smoothing_factor=1.0,
+        metrics_interval_s=0.2,
+        look_back_period_s=1.0,
+    )
+    manager.apply_scaling(quick)
+    with callers(url, 1) as one:
+        until(lambda: len(pids(manager)) == 1)
+        until(lambda: manager.health_check()["is_healthy"])
+    assert pids(manager) <= kept
+    with callers(url, 6, 30.0) as many:  # some 30 ms each
+        until(lambda: len(pids(manager)) == 2)
+    with callers(url, 1) as again:
+        until(lambda: len(pids(manager)) == 1)
+    for ones in (one, many, again):
+        assert ones.answers
+        assert not ones.lost
+
+
+def test_a_number_is_pinned(manager: SyncDeploymentManager, until: Until) -> None:
+    (kept,) = pids(manager)
+    manager.scale_deployment(2)
+    until(lambda: len(pids(manager)) == 2)
+    assert kept in pids(manager)
+    with pytest.raises(ConfigError, match="0 replicas"):
+        manager.scale_deployment(0)
+
+
+def test_hours_are_applied_within_what_the_machine_bears(manager: SyncDeploymentManager) -> None:
+    manager.apply_market_hours_scaling()
+    scale = manager.manager._service.deployed.scale
+    assert isinstance(scale, AutoscalingConfig)
+    assert (scale.target_ongoing_requests, scale.upscale_delay_s) == (3, 15)
+    assert scale.max_replicas <= 30
+    manager.apply_off_hours_scaling()
+    scale = manager.manager._service.deployed.scale
+    assert isinstance(scale, AutoscalingConfig)
+    assert scale.downscale_delay_s == 300
+
+
+def test_after_shutdown_nothing_is_deployed(manager: SyncDeploymentManager) -> None:
+    manager.manager.shutdown()
+    assert manager.health_check()["status"] == "not_deployed"
+    with pytest.raises(ConfigError, match="nothing is deployed"):
+        manager.predict(array())
