@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench kafka clean
+.PHONY: help install demo test check format bench kafka clients clean
 
 help:
 	@echo "make demo     forecasts for three New York airports, through Kafka and Ray, scored against what happened"
 	@echo "make test     every check and every test"
 	@echo "make check    format, lint, types, architecture"
 	@echo "make bench    engine, stream, latency, memory and start, beside their peers"
+	@echo "make clients  fetch Triton's and KServe's clients and schemathesis, which the request door is tested with"
 	@echo "make kafka    fetch Apache Kafka 4 into .kafka/ (needs Java 17 and Maven)"
 
 install: $(STAMP)
@@ -35,11 +36,21 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check
+test: check clients
 	$(BIN)/pytest
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Of their own: they want other releases of protobuf than foretell does.
+CLIENTS := .bench-venvs/clients
+
+clients: $(CLIENTS)/.installed
+
+$(CLIENTS)/.installed: tests/serve/protocols/clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 kafka:
 	sh scripts/fetch-kafka.sh .kafka

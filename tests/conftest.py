@@ -19,6 +19,7 @@ from foretell.demo.mock_broker import MockBroker
 from foretell.rows.adapter import Adapter
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+CLIENTS = Path(__file__).resolve().parents[1] / ".bench-venvs" / "clients"
 
 
 def must_run() -> bool:
@@ -57,6 +58,15 @@ def kafka_libs() -> Path:
     if libs is None:
         absent("no Apache Kafka or no Java 17: run `make kafka`, or set KAFKA_HOME")
     return libs
+
+
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """The programs of the environment that holds other makers' clients of the request door."""
+    folder = Path(os.environ.get("FORETELL_CLIENTS", CLIENTS)) / "bin"
+    if not (folder / "schemathesis").is_file():
+        absent("no clients of others: run `make clients`, or set FORETELL_CLIENTS")
+    return folder
 
 
 @pytest.fixture(scope="session")

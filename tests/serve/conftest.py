@@ -1,9 +1,7 @@
 """A door without models: a backend that answers by a rule, and the app asked without a socket."""
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -178,23 +176,3 @@ def asking() -> type[Asking]:
 def window() -> list[list[float]]:
     """Of the weather model: 7 steps of temperature, wind speed and dew point."""
     return [[50.0 + i, 8.0, 40.0] for i in range(7)]
-
-
-@pytest.fixture
-def server(make_app: MakeApp) -> Iterator[int]:
-    """The app behind a real uvicorn on 127.0.0.1; gives its port."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        make_app(), host="127.0.0.1", port=0, log_level="error", interface="asgi3", lifespan="off"
-    )
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    until = time.monotonic() + 5
-    while not running.started and time.monotonic() < until and thread.is_alive():
-        time.sleep(0.005)
-    assert running.started
-    yield running.servers[0].sockets[0].getsockname()[1]
-    running.should_exit = True
-    thread.join(5)

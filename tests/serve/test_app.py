@@ -1,7 +1,9 @@
 """The app by itself: routes, bounds, keys, trace context, callers that go away."""
 
 import asyncio
+import gzip
 import logging
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +189,19 @@ def test_lifespan_and_websockets() -> None:
     told = asyncio.run(run(app, {"type": "lifespan"}, "lifespan.startup", "lifespan.shutdown"))
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert asyncio.run(run(app, {"type": "websocket"})) == ["websocket.close"]
+
+
+def test_packed_bodies_are_unpacked_within_the_bound(make_app: Any, asking: Any, infer_body: bytes) -> None:
+    ask = asking(make_app({"body_bytes": 1000}))
+    packed = gzip.compress(infer_body)
+    for told, body in (("gzip", packed), ("deflate", zlib.compress(infer_body)), ("identity", infer_body)):
+        assert ask("POST", INFER, body, {"Content-Encoding": told}).status == 200
+    for told, body, status in (
+        ("gzip", gzip.compress(b" " * 1001), 413),
+        ("gzip", gzip.compress(b" " * 100_000), 413),
+        ("gzip", packed[:-9], 400),
+        ("gzip", infer_body, 400),
+        ("gzip", b"", 400),
+        ("br", packed, 415),
+    ):
+        assert ask("POST", INFER, body, {"Content-Encoding": told}).status == status

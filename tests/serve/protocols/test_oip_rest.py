@@ -176,6 +176,7 @@ def test_a_wrong_tensor_is_422_with_its_path(
     [
         ({"inputs": []}, "inputs"),
         ({"colour": "red"}, ""),
+        ({"model_name": "features"}, "model_name"),
         ({"parameters": {"colour": "red"}}, "parameters.colour"),
         ({"parameters": {"priority": "urgent"}}, "parameters.priority"),
         ({"parameters": {"priority": 3}}, "parameters.priority"),

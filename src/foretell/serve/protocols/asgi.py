@@ -1,6 +1,7 @@
 """What HTTP needs of ASGI: a body that is bounded in size and time, and a caller that may go away."""
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
     """The whole body. What is told to be too large is refused before a byte of it is read.
 
     Raises:
-        Refusal: too_large, request_timeout.
+        Refusal: too_large, request_timeout; and where it came packed, unsupported_media_type, bad_request.
         CallerGone: it was not sent to its end.
     """
     told = headers.get(b"content-length", b"0")
@@ -43,10 +44,34 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
         raise _too_large(limits)
     try:
         async with asyncio.timeout(limits.slow):
-            return await _read(receive, limits)
+            body = await _read(receive, limits)
     except TimeoutError:
         cure = f"send it within {limits.slow:g} s"
         raise HttpRefusal("request_timeout", "the body did not come to its end", cure=cure) from None
+
+    packing = headers.get(b"content-encoding")
+    return body if packing is None else _unpacked(body, packing.strip().lower(), limits)
+
+
+def _unpacked(body: bytes, packing: bytes, limits: LimitSettings) -> bytes:
+    """gzip and deflate; a small body that would become a huge one is stopped on its way."""
+    if packing == b"identity":
+        return body
+    if packing not in {b"gzip", b"deflate"}:
+        told = packing.decode("latin-1")[:40]
+        raise HttpRefusal("unsupported_media_type", f"content encoding {told!r}", cure="gzip or deflate")
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: it sees by itself which of the two it is
+    try:
+        whole = unpack.decompress(body, limits.body_bytes + 1)
+    except zlib.error:
+        whole = b""
+    if len(whole) > limits.body_bytes:
+        raise _too_large(limits)
+    if not unpack.eof:
+        raise HttpRefusal(
+            "bad_request", f"no whole {packing.decode()}", cure="send it packed as its header says"
+        )
+    return whole
 
 
 async def _read(receive: Receive, limits: LimitSettings) -> bytes:

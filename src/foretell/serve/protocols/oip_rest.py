@@ -40,12 +40,13 @@ class OutputWanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class InferRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """See the protocol; parameters as in `oip`."""
+    """See the protocol; parameters as in `oip`. KServe's client tells the model of the path again."""
 
     inputs: list[InputTensor]
     id: str = ""
     parameters: Parameters | None = None
     outputs: list[OutputWanted] | None = None
+    model_name: str | None = None
 
 
 class OutputTensor(msgspec.Struct, omit_defaults=True):
@@ -112,6 +113,8 @@ class OipRest:
         manifest = self._manifest(request)
         body, tail = oip_binary.split(request.headers, request.body)
         asked = decode(self._decoder, body, self._depth)
+        if asked.model_name is not None and asked.model_name != manifest.name:
+            raise invalid("model_name", f"the path names {manifest.name}", "leave it out, or name the same")
         request.caller.id = request_id(asked.id, request.caller.id)
         windows = self._windows(asked.inputs, tail, manifest)
         parameters = dict(asked.parameters or {})
