@@ -30,14 +30,14 @@ class Admission:
         if work.deadline == math.inf:
             return None
         ahead = self._queue.ahead(work.priority, work.deadline, now)
-        end = max(now, free) + self._cost.drain(ahead + work.load)
+        end = max(now, free) + self._cost.drain(ahead + work.load) * self._cost.caution
         idle = free <= now and not self._queue.rows
         if end <= work.deadline or (idle and self._doubtful(now)):
             return None
         return unreachable(work.deadline - now, end - now)
 
     def hopeless(self, work: Work, load: int, now: float) -> Refusal | None:
-        """Its turn has come, and it would end after its deadline even in a batch of its own."""
+        """Its turn has come, and with `load`, which cannot be less, it would end after its deadline."""
         end = now + self._cost.drain(load)
         if end <= work.deadline or self._doubtful(now):
             return None

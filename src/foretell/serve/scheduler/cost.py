@@ -80,7 +80,12 @@ class CostModel:
 
     def at_most(self, rows: int) -> float:
         """Nine batches of ten take no longer."""
-        return self.seconds(rows) * math.exp(self._high)
+        return self.seconds(rows) * self.caution
+
+    @property
+    def caution(self) -> float:
+        """By this factor nine batches of ten stay below their estimate."""
+        return math.exp(self._high)
 
     @property
     def paying(self) -> int:
@@ -98,17 +103,17 @@ class CostModel:
 
     def _learn(self, rows: int, step: float, *, everywhere: bool) -> None:
         """Move the knots beside `rows`; twice in a row off by much the same way, the machine has changed."""
+        curve = self._curve
         at = math.log2(min(rows, self.shapes[-1]))
-        near = _NEAR if everywhere else 0.0
-        for knot in range(len(self._curve)):
+        below, above = math.floor(at), min(math.ceil(at), len(curve) - 1)
+        for knot in range(len(curve)) if everywhere else {below, above}:
             distance = abs(knot - at)
-            self._curve[knot] *= math.exp(step * max(1.0 - distance, near**distance))
+            curve[knot] *= math.exp(step * (_NEAR**distance if everywhere else 1.0 - distance))
         # More rows never cost less: where two knots say so, the one that was just measured is right.
-        below, above = math.floor(at), min(math.ceil(at), len(self._curve) - 1)
         for knot in range(below - 1, -1, -1):
-            self._curve[knot] = min(self._curve[knot], self._curve[knot + 1])
-        for knot in range(max(above, 1), len(self._curve)):
-            self._curve[knot] = max(self._curve[knot], self._curve[knot - 1])
+            curve[knot] = min(curve[knot], curve[knot + 1])
+        for knot in range(max(above, 1), len(curve)):
+            curve[knot] = max(curve[knot], curve[knot - 1])
         self._settle()
 
     def _settle(self) -> None:

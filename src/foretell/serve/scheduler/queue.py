@@ -75,12 +75,16 @@ class Queue:
         """The job whose rows are taken next."""
         if self._credit >= 1 and (job := self._overdue.top()) is not None:
             return job
-        classes = [c for c in reversed(Priority) if self._by_class[c].top() is not None]
-        if not classes:
-            return None
-        if self._order == "weighted":
-            classes.sort(key=lambda c: self._passes[c])
-        return self._by_class[classes[0]].top()
+        best: Job | None = None
+        for place in reversed(Priority):
+            job = self._by_class[place].top()
+            if job is None:
+                continue
+            if self._order != "weighted":
+                return job
+            if best is None or self._passes[place] < self._passes[min(best.level, _TOP)]:
+                best = job
+        return best
 
     def take(self, job: Job, rows: int) -> None:
         """So many rows of it go into a batch."""
@@ -128,6 +132,12 @@ class Queue:
         shares = sum(s for s, load in zip(self._shares, self._loads, strict=True) if load)
         others = shares - (self._shares[priority] if self._loads[priority] else 0)
         return min(self.load, round(own * (1 + others / self._shares[priority])))
+
+    def pressing(self, job: Job) -> int:
+        """Load that is as urgent by class as this job, its own included."""
+        if self._order != "strict":
+            return self.load
+        return sum(self._loads[min(job.level, _TOP) :])
 
     def _place(self, job: Job, now: float) -> None:
         job.entry += 1

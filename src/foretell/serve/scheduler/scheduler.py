@@ -199,29 +199,36 @@ class Scheduler:
         )
 
     def _fill(self, now: float) -> Batch:
-        """Take the most urgent rows while more of them pay, and none who is in time becomes late by it."""
-        batch, most, earliest = Batch(now), self._most_load(), math.inf
+        """Take the most urgent rows while more of them pay.
+
+        A batch stays smaller where a less urgent row would make a more urgent one late. Among equally urgent
+        ones it does not: whoever cannot be in time in a batch of them is refused instead. Else an overload of
+        urgent calls would be met with ever smaller batches, at a time when throughput is all that helps.
+        """
+        batch, most, earliest, urgent = Batch(now), self._most_load(), math.inf, 0
         while batch.load < most and (job := self._queue.head()) is not None:
-            self._drop_hopeless(job, now)
+            pressing = min(most, batch.load + self._queue.pressing(job))
+            urgent = urgent or pressing
+            self._drop_hopeless(job, max(pressing, batch.load + job.load), now)
             if not job.works:
                 continue
             room = (most - batch.load) // job.passes
             if batch.pieces and not room:
                 break
             rows = min(job.rows - job.taken, max(room, 1))
-            end = now + self.cost.at_most(batch.load + rows * job.passes)
-            if end > earliest >= now + self.cost.at_most(batch.load or 1):
+            load = batch.load + rows * job.passes
+            if load > urgent and now + self.cost.at_most(load) > earliest:
                 break
             batch.add(Piece(job, job.taken, job.taken + rows))
             self._queue.take(job, rows)
             earliest = min(earliest, job.deadline)
         return batch
 
-    def _drop_hopeless(self, job: Job, now: float) -> None:
+    def _drop_hopeless(self, job: Job, load: int, now: float) -> None:
         if job.deadline == math.inf:
             return
         for work in list(job.works):
-            if refusal := self._admission.hopeless(work, job.load, now):
+            if refusal := self._admission.hopeless(work, load, now):
                 self._refuse(work, refusal)
 
     def _turn_away(self, work: Work, refusal: Refusal) -> Refusal:
