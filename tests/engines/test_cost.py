@@ -45,3 +45,18 @@ def test_a_slow_network_is_measured_once_and_no_more(monkeypatch: pytest.MonkeyP
     clock = FakeClock(monkeypatch, 0.01)
     assert measure(clock.run, budget_s=0.05).keys() == {32}
     assert clock.calls == [32, 32]
+
+
+def test_time_that_others_take_does_not_count_on_the_threads_own_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wall, own = FakeClock(monkeypatch, 1e-3), FakeClock(monkeypatch, 1e-6)
+    monkeypatch.setattr(time, "perf_counter", lambda: wall.now)
+
+    def run(rows: int) -> None:
+        wall.run(rows)
+        own.run(rows)
+
+    costs = measure(run, budget_s=0.05, clock=lambda: own.now)
+    assert tuple(costs) == CANDIDATES
+    assert all(seconds / rows == pytest.approx(1e-6) for rows, seconds in costs.items())
