@@ -4,6 +4,7 @@ The parent talks to it by lines: `mark` begins a count of latency, `stop` drains
 one line of JSON, a `Done`. It ends by itself after `Job.forecasts`.
 """
 
+import gc
 import resource
 import subprocess
 import sys
@@ -157,6 +158,8 @@ class _Worker(Worker):
 
 def run(job: Job) -> Done:
     """Work, and say what came of it."""
+    gc.freeze()  # as `foretell.stream.actor` does
+    gc.set_threshold(200_000, 20, 100)
     settings = settings_for(job.flags)
     worker = _Worker(settings, Forecaster.open(Path(job.bundle), settings.engine), 0)
     commits = worker.commits
