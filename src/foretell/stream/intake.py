@@ -98,8 +98,9 @@ class Intake:
 
     def done(self, polled: Polled) -> None:
         """All of it is delivered, and all that was polled before it."""
-        for place, offset in (polled.next_offsets() | polled.ends).items():
-            self._advance(place, offset)
+        for offsets in (polled.next_offsets(), polled.ends):  # rows can follow on an end in the same poll
+            for place, offset in offsets.items():
+                self._advance(place, offset)
 
     def rewind(self, several: Sequence[Polled]) -> None:
         """Go back to the last delivered row: all that was polled since then comes again."""
