@@ -117,15 +117,31 @@ def test_refusals_of_the_backend_become_answers(ask: Any, backend: Any, infer_bo
 
 def test_every_call_is_observed(make_app: Any, asking: Any, backend: Any, infer_body: bytes) -> None:
     seen: list[Outcome] = []
-    ask = asking(make_app(observe=seen.append))
+    ask = asking(make_app({"body_bytes": 1000}, observe=seen.append))
     ask("POST", INFER, infer_body)
     backend.error = Refusal("shed", "full", cure="wait")
     ask("POST", INFER, infer_body)
     backend.error, backend.hold = None, 5.0
     asyncio.run(ask.send("POST", INFER, [infer_body], {}, gone_after=0.02))
-    assert [o.outcome for o in seen] == ["ok", "shed", "cancelled"]
-    assert {(o.door, o.model, o.rows) for o in seen} == {("oip_rest", "weather", 1)}
-    assert all(o.seconds > 0 for o in seen)
+    ask("POST", INFER, b"{}")
+    ask("POST", INFER, b" " * 1001)
+    ask("POST", "/v2/models/none/infer", infer_body)
+    ask("GET", "/v2/models/weather")
+    assert [told.outcome for told in seen] == [
+        "ok",
+        "shed",
+        "cancelled",
+        "invalid",
+        "too_large",
+        "model_not_found",
+    ]
+    assert [(told.model, told.rows) for told in seen] == [
+        *[("weather", 1)] * 3,
+        ("weather", 0),
+        *[("", 0)] * 2,  # what nobody has looked at names no model, and so makes no label
+    ]
+    assert {told.door for told in seen} == {"oip_rest"}
+    assert all(told.seconds > 0 for told in seen)
 
 
 def test_access_log_is_off_unless_told(make_app: Any, asking: Any, caplog: pytest.LogCaptureFixture) -> None:

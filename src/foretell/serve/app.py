@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from foretell.config import RowSettings, ServeSettings, WindowSettings
-from foretell.serve.backend import Backend
+from foretell.serve.backend import Backend, Refusal
 from foretell.serve.protocols.asgi import (
     CallerGone,
     Receive,
@@ -28,7 +28,7 @@ from foretell.serve.protocols.asgi import (
     while_connected,
 )
 from foretell.serve.protocols.docs_page import docs_page
-from foretell.serve.protocols.errors import HttpRefusal, as_refusal, error_body, error_headers
+from foretell.serve.protocols.errors import HttpRefusal, error_body, error_headers
 from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.http import Request, Response
@@ -141,10 +141,14 @@ class App:
         caller.id = request_id(told, f"{self._prefix}-{next(self._count):x}")
         try:
             response = await self._answer(scope, headers, caller, receive)
-        except CallerGone:
-            return
-        except Exception as error:
-            response = _failure(error, caller.id, oip=scope["path"].startswith("/v2"))
+            self._gate.over(caller, None)
+        except BaseException as error:
+            refusal = self._gate.over(caller, error)
+            if refusal is None:
+                if isinstance(error, CallerGone):
+                    return
+                raise
+            response = _failure(refusal, oip=scope["path"].startswith("/v2"))
         await _send(scope, headers, caller, response, send)
         if self._log:
             _log_access(scope, headers, caller, response)
@@ -154,9 +158,9 @@ class App:
     ) -> Response:
         check_headers(scope["headers"], self._limits.header_bytes)
         route, model, version = self._find(scope["path"], scope["method"])
+        caller.door = route.door
         if not route.open:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
-        caller.door = route.door
         try:
             body = await read_body(headers, receive, self._limits)
             request = Request(caller, model, version, scope["query_string"], headers, body)
@@ -189,8 +193,7 @@ def _authorization(headers: Mapping[bytes, bytes]) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _failure(error: Exception, id_: str, *, oip: bool) -> Response:
-    refusal = as_refusal(error, id_)
+def _failure(refusal: Refusal, *, oip: bool) -> Response:
     # What is left of a body that nobody reads must not be taken for the next request.
     close = _CLOSE if refusal.status in {401, 408, 413, 431} else ()
     return Response(error_body(refusal, oip=oip), refusal.status, headers=(*error_headers(refusal), *close))

@@ -135,6 +135,9 @@ def test_an_item_that_failed_is_null_and_told(ask: Any, backend: Any, window: li
     answer = ask("POST", INFER, body).json
     assert answer["outputs"][0]["data"][6:8] == [63.0, None]
     assert answer["parameters"] == {"refused": "1"}
+    backend.refuse = {0, 1}
+    all_failed = ask("POST", INFER, body)
+    assert (all_failed.status, all_failed.json["code"]) == (500, "engine")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_an_item_that_failed_is_null_and_told(ask: Any, backend: Any, window: li
         ({"data": [1] * 20 + [300], "datatype": "UINT8"}, "inputs[0].data[20]"),
         ({"datatype": "BYTES"}, "inputs[0].datatype"),
         ({"datatype": "BOOL"}, "inputs[0].datatype"),
-        ({"dtype": "FP32"}, "inputs[0]"),
+        ({"dtype": "FP32"}, "inputs[0].dtype"),
         ({"parameters": {"colour": "red"}}, "inputs[0].parameters.colour"),
         ({"parameters": {"binary_data_size": 168}}, "inputs[0].data"),
     ],
@@ -175,7 +178,7 @@ def test_a_wrong_tensor_is_422_with_its_path(
     ("change", "path"),
     [
         ({"inputs": []}, "inputs"),
-        ({"colour": "red"}, ""),
+        ({"colour": "red"}, "colour"),
         ({"model_name": "features"}, "model_name"),
         ({"parameters": {"colour": "red"}}, "parameters.colour"),
         ({"parameters": {"priority": "urgent"}}, "parameters.priority"),

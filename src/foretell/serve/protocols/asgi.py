@@ -19,8 +19,8 @@ T = TypeVar("T")
 _PATIENCE = 0.005
 
 
-class CallerGone(Exception):
-    """Nobody is there to read an answer."""
+class CallerGone(BaseException):
+    """Nobody is there to read an answer: as with a cancellation, no error that somebody could be told."""
 
 
 def check_headers(headers: list[tuple[bytes, bytes]], most: int) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from foretell.bundle.manifest import Manifest
 from foretell.serve.backend import Answer
+from foretell.serve.protocols.errors import describe, no_answer
 from foretell.serve.protocols.oip import FORECAST
 
 
@@ -88,12 +89,7 @@ def forecasts(
         if columns:
             forecast.outputs = {name: column[i] for name, column in columns.items()}
     for i in np.flatnonzero(answer.refused).tolist():
-        error = {
-            "code": "engine",
-            "message": "the network gave no finite answer for this window",
-            "cure": "check its values against what the model was trained on",
-        }
-        told[i] = Forecast(series=series[i], error=error)
+        told[i] = Forecast(series=series[i], error=describe(no_answer()))
     return told
 
 

@@ -51,6 +51,15 @@ def invalid(path: str, message: str, cure: str) -> Refusal:
     return Refusal("invalid", message, cure=cure, path=path)
 
 
+def no_answer() -> Refusal:
+    """Of a window, or of all of a request."""
+    return Refusal(
+        "engine",
+        "the network gave no finite answer",
+        cure="compare the values with what the model was trained on: its description tells",
+    )
+
+
 def as_refusal(error: Exception, request_id: str = "") -> Refusal:
     """What the caller is told of any error."""
     if isinstance(error, Refusal):

@@ -89,8 +89,6 @@ class ForecastApi:
         notes = {"notes": answer.notes} if answer.notes else {}
         if many:
             return Response(self._encode({**head, "forecasts": found, **tail, **notes}))
-        if found[0].error:
-            raise Refusal("engine", found[0].error["message"], cure=found[0].error["cure"])
         return Response(self._encode({**head, **msgspec.to_builtins(found[0]), **tail, **notes}))
 
     async def _lines(self, request: Request) -> Response:

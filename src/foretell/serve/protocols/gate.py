@@ -10,25 +10,31 @@ from numpy.typing import NDArray
 from foretell.bundle.manifest import Manifest
 from foretell.config import ServeSettings
 from foretell.serve.backend import Answer, Backend, Call, Priority, Refusal
-from foretell.serve.protocols.errors import as_refusal, invalid
+from foretell.serve.protocols.errors import as_refusal, invalid, no_answer
 from foretell.serve.protocols.options import Options
 from foretell.serve.security.guard import Guard, Identity
 
 
 @dataclass(slots=True)
 class Caller:
-    """Who asks, through which door, and since when.
+    """Who asks, through which door, since when; and what becomes of it, as far as it has come.
 
     Attributes:
-        identity: as the guard let it in. door: `oip_rest`, `oip_grpc`, `forecast`, for metrics.
+        identity: as the guard let it in.
         arrived: on the clock of `time.monotonic`; deadlines count from here.
         id: the client's own, or one made here.
+        door: `oip_rest`, `oip_grpc` or `forecast` where it is a call; empty for questions about the server.
+        model, version: where there is such a model. priority: as granted. rows: windows.
     """
 
     identity: Identity
     arrived: float
     id: str
     door: str = ""
+    model: str = ""
+    version: str = ""
+    priority: Priority = Priority.LOW
+    rows: int = 0
 
 
 @dataclass(slots=True)
@@ -52,7 +58,7 @@ def observe_nothing(outcome: Outcome) -> None:
 
 
 class Gate:
-    """Stands between the protocols and the backend. `observe` is told what became of every call."""
+    """Stands between the protocols and the backend."""
 
     def __init__(
         self, backend: Backend, guard: Guard, settings: ServeSettings, observe: Observe = observe_nothing
@@ -82,6 +88,7 @@ class Gate:
                 f"{model} has no version `{version[:100]}` here",
                 cure=f"in force is {manifest.version}; name no version to have what is in force",
             )
+        caller.model, caller.version = manifest.name, manifest.version
         return manifest
 
     def manifests(self, caller: Caller) -> dict[str, Manifest]:
@@ -104,43 +111,16 @@ class Gate:
         """Ask for the answers to windows (n, …) as the network's layout has them, own units.
 
         Raises:
-            Refusal: see its table.
+            Refusal: see its table; `engine` where the network failed on all of them.
         """
-        outcome = Outcome(
-            caller.door, manifest.name, manifest.version, told.priority, "ok", 0.0, len(windows)
-        )
-        try:
-            call = self._call(caller, manifest, version, windows, told)
-            outcome.priority = call.priority
-            answer = await self.backend.infer(call)
-            answer.notes.extend(caller.identity.notes)
-            outcome.version = answer.version
-            return answer
-        except Exception as error:
-            refusal = as_refusal(error, caller.id)
-            outcome.outcome = refusal.reason
-            raise refusal from None
-        except BaseException:
-            outcome.outcome = "cancelled"
-            raise
-        finally:
-            outcome.seconds = monotonic() - caller.arrived
-            self._observe(outcome)
-
-    def _call(
-        self,
-        caller: Caller,
-        manifest: Manifest,
-        version: str | None,
-        windows: NDArray[np.float64],
-        told: Options,
-    ) -> Call:
         if not len(windows):
             raise invalid("", "no window at all", "send at least one")
         identity = caller.identity
+        caller.rows, caller.priority = len(windows), told.priority
         self.guard.grant(identity, manifest.name, told.priority, len(windows), monotonic())
+        caller.priority = identity.priority
         seconds = self._deadline_s if told.deadline_s is None else told.deadline_s
-        return Call(
+        call = Call(
             model=manifest.name,
             windows=windows,
             version=version,
@@ -152,3 +132,21 @@ class Gate:
             id=caller.id,
             outputs=told.outputs,
         )
+        answer = await self.backend.infer(call)
+        if answer.refused.all():
+            raise no_answer()
+        answer.notes.extend(identity.notes)
+        caller.version = answer.version
+        return answer
+
+    def over(self, caller: Caller, error: BaseException | None) -> Refusal | None:
+        """What the caller is told when all is done, if anything went wrong; calls are observed."""
+        refusal = as_refusal(error, caller.id) if isinstance(error, Exception) else None
+        if caller.door:
+            outcome = "ok" if error is None else refusal.reason if refusal else "cancelled"
+            seconds = monotonic() - caller.arrived
+            told = Outcome(
+                caller.door, caller.model, caller.version, caller.priority, outcome, seconds, caller.rows
+            )
+            self._observe(told)
+        return refusal

@@ -13,6 +13,7 @@ from foretell.serve.protocols.errors import HttpRefusal, invalid
 
 T = TypeVar("T")
 _SAID = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`", re.DOTALL)
+_FIELD = re.compile(r"(?:unknown|missing required) field `(.*)`", re.DOTALL)
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(b for b in range(256) if b not in b"[]{}")
 _DIRECTION = np.zeros(256, np.int8)
@@ -31,9 +32,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, depth: int) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        said = _SAID.fullmatch(str(error))
-        what, path = (said["what"], said["path"]) if said else (str(error), "")
-        raise invalid(path, what, "see /openapi.json for the fields and their types") from None
+        raise _wrong_type(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(body, error) from None
 
@@ -43,6 +42,16 @@ def nesting(body: bytes) -> int:
     brackets = _TEXT.sub(b"", body).translate(None, _NOT_BRACKETS)
     steps = _DIRECTION[np.frombuffer(brackets, np.uint8)]
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
+
+
+def _wrong_type(said: str) -> Refusal:
+    """msgspec names the object in which a field is unknown or missing; the path goes on to the field."""
+    found = _SAID.fullmatch(said)
+    what, path = (found["what"], found["path"]) if found else (said, "")
+    field = _FIELD.search(what)
+    if field:
+        path = f"{path}.{field[1]}" if path else field[1]
+    return invalid(path, what, "see /openapi.json for the fields and their types")
 
 
 def _malformed(body: bytes, error: Exception) -> Refusal:

@@ -20,7 +20,7 @@ from foretell.bundle.manifest import Manifest
 from foretell.config import ServeSettings
 from foretell.serve.backend import Answer, Backend, Refusal
 from foretell.serve.protocols import oip
-from foretell.serve.protocols.errors import as_refusal, invalid, one_line
+from foretell.serve.protocols.errors import invalid, one_line
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
 from foretell.serve.protocols.options import Options, priority, request_id
@@ -128,6 +128,7 @@ class OipGrpc:
         return told
 
     async def model_infer(self, request: Any, caller: Caller) -> Any:
+        caller.door = "oip_grpc"
         version = request.model_version or None
         manifest = self._gate.manifest(caller, request.model_name, version)
         windows = _windows(request, manifest)
@@ -143,9 +144,15 @@ class OipGrpc:
                     caller.identity = self._gate.guard.enter(
                         caller.metadata.get("authorization"), monotonic()
                     )
-                return await handler(request, caller)
-            except Exception as error:
-                await _abort(context, as_refusal(error, caller.id))
+                response = await handler(request, caller)
+            except BaseException as error:
+                refusal = self._gate.over(caller, error)
+                if refusal is None:
+                    raise
+                await _abort(context, refusal)
+            else:
+                self._gate.over(caller, None)
+                return response
             finally:
                 self._gate.guard.release(caller.identity)
 
@@ -158,7 +165,7 @@ class _GrpcCaller(Caller):
     def __init__(self, context: Any, id_: str) -> None:
         self.metadata = dict(context.invocation_metadata() or ())
         self.remaining: float | None = context.time_remaining()
-        super().__init__(_NOBODY, monotonic(), id_, "oip_grpc")
+        super().__init__(_NOBODY, monotonic(), id_)
 
 
 async def _abort(context: Any, refusal: Refusal) -> None:
