@@ -176,10 +176,11 @@ class Callers(RuleBasedStateMachine):
         return [work for work, _ in refused]
 
 
-TestCallers = Callers.TestCase
-TestCallers.settings = settings(
+Callers.TestCase.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
+# The timeout is for the search of a small example where it fails.
+TestCallers = pytest.mark.timeout(120)(Callers.TestCase)
 
 
 def run(scheduler: Scheduler, batch: Batch, now: float) -> float:
