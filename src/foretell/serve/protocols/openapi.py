@@ -101,25 +101,21 @@ def _model_paths(manifest: Manifest, rows: RowSettings) -> dict[str, Schema]:
     tensors = {"type": "array", "items": {"type": "object"}}
     told = {"name": _TEXT, "platform": _TEXT, "inputs": tensors, "outputs": tensors}
     base = f"/v2/models/{name}"
-    infer = _operation(name, f"{name}: infer", _describe(manifest), oip=True)
+    infer = _operation(name, "Outputs of windows", _describe(manifest), oip=True)
     infer["requestBody"] = _body(_infer_schema(manifest), infer_example(manifest))
     infer["responses"]["200"] = _json("the outputs, by name", _ref("InferResponse"))
     return {
         f"/v1/forecast/{name}": {"post": _forecast_operation(manifest, rows)},
         f"{base}/infer": {"post": infer},
-        base: _get(name, f"{name}: metadata", told, oip=True),
-        f"{base}/ready": _get(name, f"{name}: whether it is ready", ready, oip=True, unready=ready),
-        f"{base}/versions/{manifest.version}": _get(
-            name, f"{name}: metadata of this version", told, oip=True
-        ),
+        base: _get(name, "Inputs, outputs, version", told, oip=True),
+        f"{base}/ready": _get(name, "Whether it is ready", ready, oip=True, unready=ready),
+        f"{base}/versions/{manifest.version}": _get(name, "The same, of this version", told, oip=True),
     }
 
 
 def _forecast_operation(manifest: Manifest, rows: RowSettings) -> Schema:
-    what = "forecast" if manifest.task == "forecast" else "features"
-    operation = _operation(
-        manifest.name, f"{manifest.name}: {what} from rows", _describe(manifest), oip=False
-    )
+    what = "Forecast" if manifest.task == "forecast" else "Features"
+    operation = _operation(manifest.name, f"{what} of timestamped rows", _describe(manifest), oip=False)
     schema = {"allOf": [_ref("ForecastRequest"), {"properties": {"rows": _rows_schema(manifest, rows)}}]}
     body = _body(schema, forecast_example(manifest, rows))
     body["content"]["application/x-ndjson"] = {"schema": {"type": "string"}}
