@@ -187,6 +187,8 @@ def test_a_wrong_tensor_is_422_with_its_path(
         ({"parameters": {"deadline_ms": -1}}, "parameters.deadline_ms"),
         ({"parameters": {"deadline_ms": "soon"}}, "parameters.deadline_ms"),
         ({"parameters": {"horizon": 0}}, "parameters.horizon"),
+        ({"parameters": {"horizon": 10**18}}, "parameters.horizon"),
+        ({"parameters": {"x" * 1_000_000: 1}}, "parameters." + "x" * 289),
         ({"parameters": {"horizon": [1]}}, "parameters[...]"),
         ({"parameters": {"binary_data_output": 1}}, "parameters.binary_data_output"),
         ({"outputs": [{"name": "mean"}]}, "outputs[0].name"),

@@ -21,6 +21,8 @@ from foretell.serve.backend import Refusal
 
 log = logging.getLogger(__name__)
 
+_LONGEST = 300  # characters
+
 
 class HttpRefusal(Refusal):
     """What only HTTP can get wrong, or the server itself.
@@ -47,8 +49,8 @@ class HttpRefusal(Refusal):
 
 
 def invalid(path: str, message: str, cure: str) -> Refusal:
-    """A field is wrong. `path`: as in `inputs[0].shape`."""
-    return Refusal("invalid", message, cure=cure, path=path)
+    """A field is wrong. `path`: as in `inputs[0].shape`. Names that a client made up come back cut short."""
+    return Refusal("invalid", message[:_LONGEST], cure=cure, path=path[:_LONGEST])
 
 
 def no_answer() -> Refusal:

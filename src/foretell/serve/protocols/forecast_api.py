@@ -30,7 +30,7 @@ from foretell.serve.protocols.window_items import Block, Item, ItemReader
 
 _QUERY: dict[str, Callable[[str], Any]] = {
     "horizon": int,
-    "priority": lambda word: int(word) if word.isdecimal() else word,
+    "priority": options.priority_word,
     "deadline_ms": float,
     "version": str,
 }
@@ -162,7 +162,7 @@ def _options(told: Mapping[str, Any]) -> Options:
 
 def _query(query: bytes) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    for name, word in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=16):
+    for name, word in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         read = _QUERY.get(name)
         if read is None or name in told:
             raise invalid(f"query.{name[:60]}", "unknown, or told twice", f"known: {', '.join(_QUERY)}")

@@ -23,7 +23,7 @@ from foretell.serve.protocols import oip
 from foretell.serve.protocols.errors import invalid, one_line
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
-from foretell.serve.protocols.options import Options, priority, request_id
+from foretell.serve.protocols.options import Options, priority, priority_word, request_id
 from foretell.serve.protocols.tensors import from_bytes, from_numbers
 from foretell.serve.security.guard import Guard, Identity
 
@@ -182,8 +182,7 @@ def _options(request: Any, manifest: Manifest, caller: Caller) -> Options:
     told = oip.options({name: _value(p, f"parameters.{name}") for name, p in request.parameters.items()})
     assert isinstance(caller, _GrpcCaller)
     if "priority" in caller.metadata and "priority" not in request.parameters:
-        word = caller.metadata["priority"]
-        told.priority = priority(int(word) if word.isdecimal() else word, "metadata.priority")
+        told.priority = priority(priority_word(caller.metadata["priority"]), "metadata.priority")
     if caller.remaining is not None:
         told.deadline_s = min(caller.remaining, told.deadline_s or caller.remaining)
     if request.outputs:

@@ -15,8 +15,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "deadline_ms": {"type": "number", "exclusiveMinimum": 0, "description": "from arrival"},
     "horizon": {"type": "integer", "minimum": 1, "description": "steps; unset: the model's own"},
 }  # as JSON Schema, by the name in a request
+_DIGITS = {str(int(p)) for p in Priority}
 _PRIORITIES = {p.name.lower(): p for p in Priority} | {int(p): p for p in Priority}
 _LONGEST_S = 86_400.0
+_MOST_STEPS = 1_000_000
 _ID = re.compile(r"[!-~]{1,128}")
 
 
@@ -48,6 +50,11 @@ def priority(value: Any, path: str) -> Priority:
     return known
 
 
+def priority_word(word: str) -> str | int:
+    """What a text that may be a number stands for: options in a query and in metadata are texts."""
+    return int(word) if word in _DIGITS else word
+
+
 def deadline_s(value: Any, unit: float, path: str) -> float:
     """A number of `unit` seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value * unit <= _LONGEST_S:
@@ -57,6 +64,6 @@ def deadline_s(value: Any, unit: float, path: str) -> float:
 
 def horizon(value: Any, path: str) -> int:
     """Steps."""
-    if type(value) is not int or value < 1:
+    if type(value) is not int or not 1 <= value <= _MOST_STEPS:
         raise invalid(path, f"{str(value)[:40]} is no horizon", "a whole number of steps, at least 1")
     return value
