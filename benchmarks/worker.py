@@ -4,7 +4,6 @@ The parent talks to it by lines: `mark` begins a count of latency, `stop` drains
 one line of JSON, a `Done`. It ends by itself after `Job.forecasts`.
 """
 
-import gc
 import resource
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from confluent_kafka import TopicPartition
 from benchmarks.broker import settings_for
 from benchmarks.steps import Step, Stopwatch
 from foretell.forecasting.forecaster import Forecaster
+from foretell.stream.actor import calm_collector
 from foretell.stream.messages import Outgoing, Place
 from foretell.stream.transaction import Delivery
 from foretell.stream.worker import Worker
@@ -158,8 +158,7 @@ class _Worker(Worker):
 
 def run(job: Job) -> Done:
     """Work, and say what came of it."""
-    gc.freeze()  # as `foretell.stream.actor` does
-    gc.set_threshold(200_000, 20, 100)
+    calm_collector()
     settings = settings_for(job.flags)
     worker = _Worker(settings, Forecaster.open(Path(job.bundle), settings.engine), 0)
     commits = worker.commits

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from foretell.errors import KafkaError
+from foretell.stream import restore
 from foretell.stream.changelog import State, changelog_topic, encode_states
 from foretell.stream.restore import Restorer
 
@@ -61,8 +62,12 @@ def group(stream: MakeStream) -> Iterator[Group]:
     made.consumer.close()
 
 
+def none(partition: int, states: dict[str, State]) -> None:
+    raise AssertionError("so few states are kept")
+
+
 def windows(group: Group, rules: str = "r") -> dict[str, str]:
-    stored = group.restorer.states(group.changelog, [0, 1], rules)
+    stored = group.restorer.states(group.changelog, [0, 1], rules, none)
     assert stored[1].states == {}
     return {name: state.window.decode() for name, state in stored[0].states.items()}
 
@@ -85,17 +90,32 @@ def test_the_newest_state_of_each_series_that_is_still_there(group: Group) -> No
     assert group.restorer.committed(group.consumer, group.input, [0, 1]) == {0: 7, 1: None}
 
 
+def test_states_are_handed_over_before_they_are_too_many(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "_AT_ONCE", 2)
+    producer = group.producer()
+    group.begin(producer, 5, a="1", b="1")
+    producer.commit_transaction(20)
+    group.begin(producer, 6, a="", c="1")
+    producer.commit_transaction(20)
+    handed: list[tuple[int, list[str]]] = []
+    stored = group.restorer.states(group.changelog, [0], "r", lambda p, s: handed.append((p, sorted(s))))
+    assert handed == [(0, ["a", "b"])]
+    assert (set(stored[0].states), stored[0].gone) == ({"c"}, {"a"})
+
+
 def test_states_of_other_rules_and_formats_are_told_apart_until_they_are_replaced(group: Group) -> None:
     producer = group.producer()
     group.begin(producer, 5, a="1", b="1")
     producer.produce(group.changelog, b"\xc1", "c", 0)
     producer.commit_transaction(20)
-    stored = group.restorer.states(group.changelog, [0], "other")[0]
+    stored = group.restorer.states(group.changelog, [0], "other", none)[0]
     assert (stored.states, stored.foreign) == ({}, {"a", "b", "c"})
     group.begin(producer, 6, a="", c="2")
     producer.produce(group.changelog, encode_states("other", [b"w"])[0], "b", 0)
     producer.commit_transaction(20)
-    stored = group.restorer.states(group.changelog, [0], "other")[0]
+    stored = group.restorer.states(group.changelog, [0], "other", none)[0]
     assert (stored.states, stored.foreign) == ({"b": State("other", b"w")}, {"c"})
 
 

@@ -69,10 +69,18 @@ def test_fresh_names_are_told_until_they_are_many(table: SeriesTable) -> None:
     assert table.fresh == [("a", 0), ("b", 1), ("a", 1)]
     many = [str(i) for i in range(30_000)]
     ids(table, many, [0] * len(many))
-    assert len(table.fresh) == 10_000
+    assert len(table.fresh) == 1_000
     table.fresh.clear()
     ids(table, ["new"], [0])
     assert table.fresh == [("new", 0)]
+
+
+def test_a_series_can_go_by_itself(table: SeriesTable) -> None:
+    a, b = ids(table, ["a", "b"], [0, 0])
+    table.forget(0, {"a", "never seen"})
+    table.forget(7, {"b"})
+    assert table.of_partition(0) == {"b": b}
+    assert ids(table, ["c"], [0]) == [a]
 
 
 def test_nothing(table: SeriesTable) -> None:

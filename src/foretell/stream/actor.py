@@ -48,13 +48,17 @@ class Outcome:
     message: str = ""
 
 
+def calm_collector() -> None:
+    """Rows make many short-lived containers and no cycles: Python's collector would walk them for nothing."""
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+
+
 class WorkerActor:
     """`run` takes the actor's main thread; `status` and `stop` have one of their own."""
 
     def __init__(self, plan: Plan, index: int) -> None:
-        # Rows make many short-lived containers and no cycles: the collector would walk them for nothing.
-        gc.freeze()
-        gc.set_threshold(200_000, 20, 100)
+        calm_collector()
         settings = plan.settings
         setup(settings.log, secrets(settings.kafka))
         with tempfile.TemporaryDirectory(prefix="foretell-") as folder:

@@ -1,6 +1,6 @@
 """A block of rows becomes forecasts, dead letters and changed windows: all of a worker that is not Kafka."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -90,6 +90,10 @@ class Pipeline:
         if names:
             ids = self.series.ids(names, np.full(len(names), partition, np.int32))
             self._windows.load(ids, [state.window for state in states.values()])
+
+    def forget(self, partition: int, names: Collection[str]) -> None:
+        """Let some series of a partition go; names that it does not have are none."""
+        self.series.forget(partition, names)
 
     def dump(self, partition: int) -> list[Change]:
         """Changelog records of all series of a partition."""

@@ -31,6 +31,7 @@ from foretell.stream.kafka import client_config
 
 _PATIENCE_S = 2.0
 _PAUSE_S = 0.05
+_AT_ONCE = 10_000  # states of a partition
 READER = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
@@ -45,9 +46,16 @@ READER = {
 
 @dataclass(slots=True)
 class Stored:
-    """A partition's windows as the changelog holds them; `foreign` are those with other rules or formats."""
+    """A partition's windows as the changelog holds them, by series.
+
+    Attributes:
+        states: those that were not handed over while reading.
+        gone: series whose newest record says that they are gone; they may have been handed over before.
+        foreign: series whose newest record is of other rules, or of another format.
+    """
 
     states: dict[str, State] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
 
 
@@ -89,12 +97,28 @@ class Restorer:
             except KafkaException as error:
                 self._wait_or_raise(error)
 
-    def states(self, changelog: str, partitions: list[int], rules: str) -> dict[int, Stored]:
-        """Step 3: the newest state of each series, for each partition."""
+    def states(
+        self,
+        changelog: str,
+        partitions: list[int],
+        rules: str,
+        hand_over: Callable[[int, dict[str, State]], None],
+    ) -> dict[int, Stored]:
+        """Step 3: the newest state of each series, for each partition.
+
+        Args:
+            hand_over: takes states while there is more to read, so that not all are held at once; later ones
+                of the same series replace them.
+        """
         stored = {p: Stored() for p in partitions}
 
         def keep(message: Message) -> None:
-            _keep(stored[message.partition()], message, rules)
+            partition = message.partition()
+            found = stored[partition]
+            _keep(found, message, rules)
+            if len(found.states) >= _AT_ONCE:
+                hand_over(partition, found.states)
+                found.states = {}
 
         ends = self.watermarks(changelog, partitions)
         self.read(changelog, dict.fromkeys(partitions, OFFSET_BEGINNING), ends, keep)
@@ -142,9 +166,11 @@ class Restorer:
 def _keep(stored: Stored, message: Message, rules: str) -> None:
     name = message.key().decode()
     stored.states.pop(name, None)
+    stored.gone.discard(name)
     stored.foreign.discard(name)
     value = message.value()
     if value is None:
+        stored.gone.add(name)
         return
     state = decode_state(value)
     if state is None or state.rules != rules:

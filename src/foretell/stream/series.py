@@ -1,13 +1,14 @@
 """Which id each series has in the window arrays; a series belongs to a partition."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.windows import Windows
 
-_MOST_FRESH = 10_000
+_MOST_FRESH = 1_000
 
 
 class SeriesTable:
@@ -24,7 +25,7 @@ class SeriesTable:
         self._windows = windows
         self._ids: dict[int, dict[str, int]] = {}
         self._names: list[str] = []
-        self._partitions: list[int] = []
+        self._partitions = array("i")
         self.fresh: list[tuple[str, int]] = []
 
     def ids(self, names: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.intp]:
@@ -47,6 +48,13 @@ class SeriesTable:
     def of_partition(self, partition: int) -> dict[str, int]:
         """Names to ids, of one partition."""
         return self._ids.get(partition, {})
+
+    def forget(self, partition: int, names: Collection[str]) -> None:
+        """Forget some series of a partition."""
+        table = self._ids.get(partition, {})
+        ids = np.array([table.pop(name) for name in names if name in table], np.intp)
+        if len(ids):
+            self._windows.drop(ids)
 
     def drop(self, partition: int) -> None:
         """Forget a partition's series."""

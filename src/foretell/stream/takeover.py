@@ -14,7 +14,7 @@ from foretell.stream.intake import Intake
 from foretell.stream.messages import Change, Incoming, Outgoing, Place
 from foretell.stream.pipeline import Pipeline
 from foretell.stream.repartition import resume
-from foretell.stream.restore import Restorer, Stored
+from foretell.stream.restore import Restorer
 from foretell.stream.transaction import Aborted
 from foretell.telemetry import metrics
 from foretell.telemetry.meter import Meter
@@ -84,8 +84,12 @@ class TakeOver:
         return begins | {p: max(o, first[p]) for p, o in committed.items() if o is not None}
 
     def _restore(self, intake: Intake, partitions: list[int], committed: dict[int, int]) -> None:
-        stored = self._restorer.states(self._changelog, partitions, self._pipeline.rules)
+        stored = self._restorer.states(
+            self._changelog, partitions, self._pipeline.rules, self._pipeline.restore
+        )
         for partition, found in stored.items():
+            self._pipeline.restore(partition, found.states)
+            self._pipeline.forget(partition, found.gone)
             stale = bool(found.foreign) and not self._rebuild
             if partition in committed and (self._rebuild or stale):
                 if stale:
@@ -93,11 +97,11 @@ class TakeOver:
                         f"the windows of partition {partition} were stored for another lookback, "
                         "step or list of features: they are rebuilt from the input"
                     )
-                self._build_anew(intake, partition, committed[partition], found)
-            else:
-                self._pipeline.restore(partition, found.states)
+                known = found.foreign | self._pipeline.series.of_partition(partition).keys()
+                self._pipeline.drop(partition)
+                self._build_anew(intake, partition, committed[partition], known)
 
-    def _build_anew(self, intake: Intake, partition: int, end: int, found: Stored) -> None:
+    def _build_anew(self, intake: Intake, partition: int, end: int, known: set[str]) -> None:
         """Read the input up to the committed offset, without forecasts, and write the windows that result."""
         topic = self._windowed
         waiting: list[Message] = []
@@ -117,9 +121,7 @@ class TakeOver:
         if waiting:
             absorb()
         kept = self._pipeline.series.of_partition(partition)
-        gone: list[Change] = [
-            (partition, name.encode(), None) for name in {*found.states, *found.foreign} - kept.keys()
-        ]
+        gone: list[Change] = [(partition, name.encode(), None) for name in known - kept.keys()]
         # The offsets go along, unchanged, so that a worker that lost the partition meanwhile writes nothing.
         place, membership = TopicPartition(topic, partition, end), intake.membership()
         for changes in _batches([*self._pipeline.dump(partition), *gone], _CHANGES):

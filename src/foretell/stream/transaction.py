@@ -1,5 +1,6 @@
 """A turn's records and offsets, delivered together: in one Kafka transaction, or flushed at least once."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -96,6 +97,9 @@ class ExactlyOnce:
         self._give_up = give_up
 
     def start(self) -> None:
+        with contextlib.suppress(KafkaException):
+            # Its coordinator, asked for before there is a connection, is asked for again only after 500 ms.
+            self._producer.list_topics(self._destinations.forecasts, timeout=_PATIENCE_S)
         try:
             self._patiently(self._producer.init_transactions)
         except KafkaException as error:

@@ -55,4 +55,4 @@ class Store:
         have = len(self._records)
         if needed > have:
             # In place (mremap on Linux): a copy would hold all series twice. No view outlives a call.
-            self._records.resize(max(needed, have + have // 8, SMALLEST), refcheck=False)
+            self._records.resize(max(needed, have + have // 16, SMALLEST), refcheck=False)
