@@ -23,6 +23,7 @@ from foretell.serve.protocols.asgi import (
     Scope,
     Send,
     check_headers,
+    is_small,
     lifespan,
     read_body,
     while_connected,
@@ -43,7 +44,6 @@ access = logging.getLogger("foretell.serve.access")
 
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_CLOSE = ((b"connection", b"close"),)
 _NAMING = {"models", "forecast"}  # the part of a path before a model's name
 _NOBODY = Identity(client="", key=None, inside=False)
 
@@ -149,6 +149,9 @@ class App:
                     return
                 raise
             response = _failure(refusal, oip=scope["path"].startswith("/v2"))
+            if refusal.reason == "request_timeout" or not (caller.heard or is_small(headers)):
+                # Nobody will read the rest of the body; the next request must not have to wait behind it.
+                response.headers += ((b"connection", b"close"),)
         await _send(scope, headers, caller, response, send)
         if self._log:
             _log_access(scope, headers, caller, response)
@@ -163,6 +166,7 @@ class App:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
         try:
             body = await read_body(headers, receive, self._limits)
+            caller.heard = True
             request = Request(caller, model, version, scope["query_string"], headers, body)
             if not route.door:
                 return await route.handler(request)
@@ -194,9 +198,7 @@ def _authorization(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _failure(refusal: Refusal, *, oip: bool) -> Response:
-    # What is left of a body that nobody reads must not be taken for the next request.
-    close = _CLOSE if refusal.status in {401, 408, 413, 431} else ()
-    return Response(error_body(refusal, oip=oip), refusal.status, headers=(*error_headers(refusal), *close))
+    return Response(error_body(refusal, oip=oip), refusal.status, headers=error_headers(refusal))
 
 
 async def _send(

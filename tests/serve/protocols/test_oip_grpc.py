@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,6 +16,8 @@ from foretell.serve.backend import Priority, Refusal
 from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
 from foretell.serve.security.guard import Guard
+from foretell.serve.security.key_file import add_key
+from foretell.serve.security.keys import issue
 
 Ask = Callable[..., Any]
 WINDOW = np.array([[[50.0 + i, 8.0, 40.0] for i in range(7)]])
@@ -24,9 +27,11 @@ WINDOW = np.array([[[50.0 + i, 8.0, 40.0] for i in range(7)]])
 def grpc_ask(backend: Any) -> Ask:
     """Calls a method of a server that runs for this one call; keyword arguments are those of the call."""
 
-    async def call(method: str, request: Any, limits: Mapping[str, Any], **more: Any) -> Any:
-        settings = ServeSettings(limits=LimitSettings(**limits))
-        guard = Guard(SecuritySettings(), settings.limits, loopback=True)
+    async def call(
+        method: str, request: Any, limits: Mapping[str, Any], keys: Path | None, **more: Any
+    ) -> Any:
+        settings = ServeSettings(limits=LimitSettings(**limits), security=SecuritySettings(keys=keys))
+        guard = Guard(settings.security, settings.limits, loopback=True)
         server = make_server(OipGrpc(backend, guard, settings), settings)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -40,8 +45,14 @@ def grpc_ask(backend: Any) -> Ask:
         finally:
             await server.stop(None)
 
-    def ask(method: str, request: Any = None, limits: Mapping[str, Any] | None = None, **more: Any) -> Any:
-        return asyncio.run(call(method, request, limits or {}, **more))
+    def ask(
+        method: str,
+        request: Any = None,
+        limits: Mapping[str, Any] | None = None,
+        keys: Path | None = None,
+        **more: Any,
+    ) -> Any:
+        return asyncio.run(call(method, request, limits or {}, keys, **more))
 
     return ask
 
@@ -160,3 +171,21 @@ def test_an_unknown_model_and_too_much(grpc_ask: Ask) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         grpc_ask("ModelInfer", request(windows=WINDOW.repeat(3, axis=0)), {"rows": 2})
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_keys_come_as_metadata(grpc_ask: Ask, backend: Any, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    token, key = issue("desk", ("weather",), "medium")
+    add_key(keys, key)
+    known = [("authorization", f"Bearer {token}")]
+    assert grpc_ask("ServerLive", keys=keys).live
+    grpc_ask("ModelInfer", request(), keys=keys, metadata=known)
+    assert backend.calls[-1].client == "desk"
+    for method, asked, metadata, code in (
+        ("ModelInfer", request(), [], grpc.StatusCode.UNAUTHENTICATED),
+        ("ServerMetadata", None, [], grpc.StatusCode.UNAUTHENTICATED),
+        ("ModelInfer", request(), [*known, ("priority", "high")], grpc.StatusCode.PERMISSION_DENIED),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            grpc_ask(method, asked, keys=keys, metadata=metadata)
+        assert caught.value.code() is code

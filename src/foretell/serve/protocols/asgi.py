@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 # Whether a caller has gone is looked at when an answer takes longer: watching costs more than most answers.
 _PATIENCE = 0.005
+_SMALL = 65_536
 
 
 class CallerGone(BaseException):
@@ -30,6 +31,12 @@ def check_headers(headers: list[tuple[bytes, bytes]], most: int) -> None:
         raise HttpRefusal(
             "header_too_large", f"{size} bytes of headers, {most} are the most", cure="send less"
         )
+
+
+def is_small(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the body is none, or so small that it has come in with the headers or soon will have."""
+    told = headers.get(b"content-length", b"0")
+    return b"transfer-encoding" not in headers and len(told) < 6 and told.isdigit() and int(told) <= _SMALL
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limits: LimitSettings) -> bytes:

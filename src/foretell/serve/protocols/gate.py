@@ -22,7 +22,7 @@ class Caller:
     Attributes:
         identity: as the guard let it in.
         arrived: on the clock of `time.monotonic`; deadlines count from here.
-        id: the client's own, or one made here.
+        id: the client's own, or one made here. heard: all that it sent has come in.
         door: `oip_rest`, `oip_grpc` or `forecast` where it is a call; empty for questions about the server.
         model, version: where there is such a model. priority: as granted. rows: windows.
     """
@@ -30,6 +30,7 @@ class Caller:
     identity: Identity
     arrived: float
     id: str
+    heard: bool = False
     door: str = ""
     model: str = ""
     version: str = ""
