@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from foretell.telemetry.export import RayExport, page
 from foretell.telemetry.meter import Meter, Snapshot
-from foretell.telemetry.metrics import COMMIT, DEAD_LETTERS, LAG, ROWS, TABLE
+from foretell.telemetry.metrics import COMMIT, DEAD_LETTERS, LAG, ROWS, TABLE, Kind, Metric
 
 
 def samples(text: bytes) -> dict[tuple[str, str], float]:
@@ -83,3 +83,27 @@ def test_ray_shows_the_same_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fake.shown[DEAD_LETTERS.name, "no_series"] == 3
     assert (fake.shown[LAG.name, "0"], fake.shown[LAG.name, "1"]) == (0, 4)
     assert fake.shown[f"{COMMIT.name}_bucket", "+Inf"] == fake.shown[f"{COMMIT.name}_count", ""] == 3
+
+
+def test_several_labels_and_histograms_by_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay()
+    module = SimpleNamespace(Counter=fake.metric, Gauge=fake.metric)
+    monkeypatch.setitem(sys.modules, "ray.util", SimpleNamespace(metrics=module))
+    monkeypatch.setitem(sys.modules, "ray.util.metrics", module)
+    calls = Metric("foretell_calls_total", Kind.COUNTER, "Calls.", label="model,outcome", most=1)
+    wait = Metric("foretell_wait_seconds", Kind.HISTOGRAM, "Waits.", label="priority", bounds=(1.0, 2.0))
+    meter, export = Meter(), RayExport((calls, wait))
+    meter.add(calls, label="weather,ok")
+    meter.add(calls, label="weather,shed")  # one too many
+    meter.observe(wait, [0.5, 1.5], label="high")
+    meter.observe(wait, [3.0], label="low")
+    text = page(meter.snapshot(), (calls, wait)).decode()
+    assert 'foretell_calls_total{model="weather",outcome="ok"} 1.0' in text
+    assert 'foretell_calls_total{model="other",outcome="other"} 1.0' in text
+    assert 'foretell_wait_seconds_bucket{le="2.0",priority="high"} 2.0' in text
+    assert 'foretell_wait_seconds_bucket{le="2.0",priority="low"} 0.0' in text
+    assert meter.snapshot().quantile(wait, 0.5, label="high") == 1.0
+    export.flush(meter.snapshot())
+    assert fake.shown[calls.name, "weather,ok"] == 1
+    assert fake.shown[f"{wait.name}_bucket", "high,+Inf"] == 2
+    assert fake.shown[f"{wait.name}_count", "low"] == 1

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from foretell.config.parts import Duration, Part
 
@@ -17,7 +17,9 @@ class BatchSettings(Part):
     order: Literal["strict", "weighted", "first_come"] = Field(
         default="strict", description="strict: the higher class first; weighted: by shares"
     )
-    shares: tuple[int, int, int] = Field(default=(1, 4, 16), description="of low, medium, high when weighted")
+    shares: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        default=(1, 4, 16), description="of low, medium, high when weighted"
+    )
     ageing: Duration = Field(default=2.0, description="after this wait a request rises by one class")
     resolution: dict[str, float] = Field(
         default_factory=dict, description="by feature: windows that round to the same values share an answer"

@@ -223,7 +223,7 @@ class ServedModel:
         with self._changed:
             for piece, part in zip(batch.pieces, parts, strict=True):
                 if isinstance(part, Refusal):
-                    self._scheduler.fail(piece.job, part)
+                    self._scheduler.drop(piece.job, part)
                 else:
                     piece.job.results.append(part)
             complete = self._scheduler.finished(batch, end - start, end)

@@ -295,6 +295,13 @@ def test_a_wrong_estimate_is_put_right() -> None:
     assert served > 100
 
 
+def test_a_deadline_that_is_too_short_is_refused_by_an_idle_server_too() -> None:
+    scheduler = made()
+    refusal = scheduler.offer(Work(1, 0.0, deadline=0.001), 0.0)
+    assert refusal is not None
+    assert refusal.reason == "deadline_unreachable"
+
+
 def test_what_has_become_hopeless_makes_room_for_what_is_not() -> None:
     scheduler = made()
     first = Work(MAX_BATCH, 0.0)
@@ -344,7 +351,7 @@ def test_a_failed_job_is_refused_and_its_rest_is_dropped() -> None:
     scheduler.offer(work, 0.0)
     batch = taken(scheduler, 0.0)
     assert work.job is not None
-    scheduler.fail(work.job, Refusal("engine", "broke", cure="again"))
+    scheduler.drop(work.job, Refusal("engine", "broke", cure="again"))
     assert scheduler.finished(batch, 0.0, 0.1) == []
     assert scheduler.rows == 0
     assert [r.reason for _, r in scheduler.refused()] == ["engine"]

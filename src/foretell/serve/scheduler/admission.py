@@ -9,7 +9,7 @@ from foretell.serve.scheduler.cost import CostModel
 from foretell.serve.scheduler.queue import Queue
 from foretell.serve.scheduler.work import Job, Work
 
-_STALE_S = 1.0
+_STALE_S = 1.0  # so long nothing but refusals
 _LEAST_WAIT_S, _MOST_WAIT_S = 0.05, 60.0
 
 
@@ -19,11 +19,11 @@ class Admission:
     def __init__(self, settings: BatchSettings, queue: Queue, cost: CostModel, drain: DrainRate) -> None:
         self._max_rows = settings.max_queue_rows
         self._queue, self._cost, self._drain = queue, cost, drain
-        self._learned = -math.inf
+        self._refusing: float | None = None
 
-    def learned(self, now: float) -> None:
+    def learned(self) -> None:
         """A batch came back: the estimates are fresh."""
-        self._learned = now
+        self._refusing = None
 
     def unreachable(self, work: Work, now: float, free: float) -> Refusal | None:
         """By the estimate it would end after its deadline, `free` being when the engine is."""
@@ -34,14 +34,14 @@ class Admission:
         idle = free <= now and not self._queue.rows
         if end <= work.deadline or (idle and self._doubtful(now)):
             return None
-        return unreachable(work.deadline - now, end - now)
+        return self._unreachable(work, end, now)
 
     def hopeless(self, work: Work, load: int, now: float) -> Refusal | None:
         """Its turn has come, and with `load`, which cannot be less, it would end after its deadline."""
         end = now + self._cost.drain(load)
         if end <= work.deadline or self._doubtful(now):
             return None
-        return unreachable(work.deadline - now, end - now)
+        return self._unreachable(work, end, now)
 
     def make_room(self, work: Work) -> list[Job] | Refusal:
         """The jobs to shed so that it fits: only worse ones, and none if they would not be enough."""
@@ -76,8 +76,14 @@ class Admission:
         return min(max(wait, _LEAST_WAIT_S), _MOST_WAIT_S)
 
     def _doubtful(self, now: float) -> bool:
-        """An estimate that refuses everybody would never be corrected: when it is stale, let one try."""
-        return not self._cost.known or now - self._learned > _STALE_S
+        """An estimate that refuses everybody would never be corrected: after a while, let one try."""
+        stale = self._refusing is not None and now - self._refusing > _STALE_S
+        return stale or not self._cost.known
+
+    def _unreachable(self, work: Work, end: float, now: float) -> Refusal:
+        if self._refusing is None:
+            self._refusing = now
+        return unreachable(work.deadline - now, end - now)
 
 
 def unreachable(left: float, needed: float) -> Refusal:

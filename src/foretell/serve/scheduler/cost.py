@@ -1,16 +1,18 @@
 """What a batch costs: rows → seconds, learned from every batch that was evaluated."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Mapping
 
 import numpy as np
 
-_GAIN, _CLIP = 0.1, 1.0
-_SPREAD_GAIN, _HIGH = 0.01, 0.9
-_CHANCE = -0.6
-_LARGE, _NEAR = 0.3, 0.5
+_GAIN = 0.1  # of an error that a batch corrects
+_CLIP = 1.0  # the largest error that counts, as a logarithm
+_CHANCE = -0.6  # a batch may be so much faster than foreseen by chance, and no more
+_LARGE, _NEAR = 0.3, 0.5  # twice an error beyond the first: neighbours go along, each by the second
+_HIGH, _HIGH_GAIN = 0.9, 0.01  # the quantile that `at_most` stands for
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
+_LEAST_S = 1e-7
 
 
 class CostModel:
@@ -18,7 +20,7 @@ class CostModel:
 
     Moves are in the logarithm and bounded, so that a batch that was late by chance (another process had the
     core) changes an estimate by a tenth at most: it settles at the median, not at the mean. One that was
-    a third faster than was thought is no chance, and is believed at once.
+    nearly twice as fast as was thought is no chance, and is half believed at once.
     """
 
     def __init__(self, max_rows: int) -> None:
@@ -39,7 +41,9 @@ class CostModel:
     def seed(self, measured: Mapping[int, float]) -> None:
         """Rows → seconds, as a warm-up measured them. Beyond them, half of a cost is taken to be fixed."""
         sizes = sorted(measured)
-        self._curve = np.interp(self.shapes, sizes, [measured[rows] for rows in sizes]).tolist()
+        self._curve = np.interp(
+            self.shapes, sizes, [max(measured[rows], _LEAST_S) for rows in sizes]
+        ).tolist()
         for knot, rows in enumerate(self.shapes):
             nearest = min(max(rows, sizes[0]), sizes[-1])
             if rows != nearest:
@@ -58,7 +62,7 @@ class CostModel:
         error = math.log(seconds / self.seconds(rows))
         if error > _CHANCE:
             step = _GAIN * max(-_CLIP, min(_CLIP, error))
-            self._high += _SPREAD_GAIN * (_HIGH if error > self._high else _HIGH - 1)
+            self._high += _HIGH_GAIN * (_HIGH if error > self._high else _HIGH - 1)
             self._high = max(0.0, self._high)
         else:
             step = error / 2
@@ -70,13 +74,11 @@ class CostModel:
     def seconds(self, rows: int) -> float:
         """Of one batch, as it mostly is."""
         shapes, curve = self.shapes, self._curve
-        at = bisect_left(shapes, rows)
-        if at < len(shapes) and shapes[at] == rows:
-            return curve[at]
-        if at == len(shapes):
+        if rows >= shapes[-1]:
             return curve[-1] * rows / shapes[-1]
-        share = (rows - shapes[at - 1]) / (shapes[at] - shapes[at - 1])
-        return curve[at - 1] + share * (curve[at] - curve[at - 1])
+        at = self._place(rows)
+        below = int(at)
+        return curve[below] + (at - below) * (curve[below + 1] - curve[below])
 
     def at_most(self, rows: int) -> float:
         """Nine batches of ten take no longer."""
@@ -101,10 +103,17 @@ class CostModel:
         """Engine time that one more row saves by joining a batch of `rows` instead of going alone."""
         return self.seconds(1) + self.seconds(rows) - self.seconds(rows + 1)
 
+    def _place(self, rows: int) -> float:
+        """Between which knots, and how far."""
+        shapes = self.shapes
+        if rows >= shapes[-1]:
+            return len(shapes) - 1.0
+        above = bisect_right(shapes, rows)
+        return above - 1 + (rows - shapes[above - 1]) / (shapes[above] - shapes[above - 1])
+
     def _learn(self, rows: int, step: float, *, everywhere: bool) -> None:
         """Move the knots beside `rows`; twice in a row off by much the same way, the machine has changed."""
-        curve = self._curve
-        at = math.log2(min(rows, self.shapes[-1]))
+        curve, at = self._curve, self._place(rows)
         below, above = math.floor(at), min(math.ceil(at), len(curve) - 1)
         for knot in range(len(curve)) if everywhere else {below, above}:
             distance = abs(knot - at)

@@ -21,7 +21,7 @@ from foretell.serve.scheduler.expiry import Expiry
 from foretell.serve.scheduler.queue import Queue
 from foretell.serve.scheduler.work import Batch, Job, Piece, State, Work
 
-_TRY = 16
+_TRY = 16  # batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Scheduler:
         """The batch came back after so many seconds: the jobs that are complete, whose works are answered."""
         self.running = None
         self.cost.observe(batch.load, seconds)
-        self._admission.learned(now)
+        self._admission.learned()
         self._drain.saw(batch.rows, now)
         complete = []
         for piece in batch.pieces:
@@ -105,8 +105,8 @@ class Scheduler:
                     self._leave(work, State.ANSWERED)
         return complete
 
-    def fail(self, job: Job, refusal: Refusal) -> None:
-        """The engine failed on it: its works are refused, and what of it still waits is dropped."""
+    def drop(self, job: Job, refusal: Refusal) -> None:
+        """The engine failed on it, or it is shed: its works are refused, and no more of it is evaluated."""
         for work in list(job.works):
             self._refuse(work, refusal)
 
@@ -150,7 +150,7 @@ class Scheduler:
         if isinstance(room, Refusal):
             return room
         for worse in room:
-            self.fail(worse, self._admission.shed())
+            self.drop(worse, self._admission.shed())
         job = Job.of(work)
         self._queue.put(job, now)
         self._coalescer.started(job)
