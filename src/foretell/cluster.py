@@ -88,7 +88,8 @@ class Cluster:
     def _start(self) -> None:
         os.environ.update({k: v for k, v in _ENVIRONMENT.items() if k not in os.environ})
         ray_constants.ENABLE_RAY_CLUSTER = False  # this process read the variable when it imported Ray
-        cpus = self._settings.num_cpus or max(os.cpu_count() or 1, self._workers)
+        # One more than are used: Ray then has a process ready for the first replacement.
+        cpus = self._settings.num_cpus or max(os.cpu_count() or 1, self._workers) + 1
         ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET)
         self.address = "this machine"
         log.info("Ray started on this machine", extra={"num_cpus": cpus})
