@@ -53,6 +53,10 @@ class Asking:
             raise _not_finite(manifest)
         return {**answer.outputs, "processing_time_ms": took_ms}
 
+    def close(self) -> None:
+        """Otherwise the handle's own thread would go on telling figures to a Ray that is gone."""
+        self._handle.shutdown()
+
     async def many(
         self, data: Sequence[ArrayLike], priority: int, deadline_ms: float | None, model: str | None
     ) -> list[Result | ForetellError]:

@@ -167,7 +167,9 @@ class DeploymentManager:
 
     def shutdown(self) -> None:
         """Answer what is in flight and end; a Ray that was started for this ends, too."""
-        self._asks = None
+        if self._asks is not None:
+            self._asks.close()
+            self._asks = None
         self._service.stop()
 
     async def __aenter__(self) -> Self:
@@ -180,6 +182,8 @@ class DeploymentManager:
 
     def _know(self, deployed: Deployed) -> None:
         manifests = {m.name: parse_manifest(m.files[MANIFEST]) for m in deployed.plan.models}
+        if self._asks is not None:
+            self._asks.close()
         self._asks = Asking(self._service.fleet.handle(), manifests)
 
     @property

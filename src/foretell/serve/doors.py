@@ -24,7 +24,7 @@ class ReplicaStats:
         pid, born: which process it is; seconds since 1970. version: of its plan. device: `cpu` or `cuda:0`.
         requests, refused, failed: calls so far; those refused; those that the engine failed on.
         seconds: that the answered ones took, together. buckets: of the newest ones by `BOUNDS`.
-        ongoing: calls under way.
+        ongoing: calls under way. trouble: what is wrong with it.
     """
 
     pid: int
@@ -37,6 +37,7 @@ class ReplicaStats:
     seconds: float
     buckets: tuple[int, ...]
     ongoing: int
+    trouble: str = ""
 
     @property
     def answered(self) -> int:
@@ -56,7 +57,8 @@ class Doors:
     """A backend around another one. Lives on the lane's loop, where all doors lead.
 
     Attributes:
-        leaving, sick: set when the replica is to go: it is no longer ready, and still answers what comes.
+        leaving: set when the replica is to go: it is no longer ready, and still answers what comes.
+        trouble: what is wrong with it; empty when nothing is.
         ongoing: calls under way.
     """
 
@@ -64,14 +66,15 @@ class Doors:
         self._inner = inner
         self._born = time.time()
         self._tally = _Tally()
-        self.leaving = self.sick = False
+        self.leaving = False
+        self.trouble = ""
         self.ongoing = 0
 
     def manifests(self) -> Mapping[str, Manifest]:
         return self._inner.manifests()
 
     def ready(self) -> bool:
-        return not (self.leaving or self.sick) and self._inner.ready()
+        return not (self.leaving or self.trouble) and self._inner.ready()
 
     async def infer(self, call: Call) -> Answer:
         began = time.monotonic()
@@ -107,4 +110,5 @@ class Doors:
             tally.seconds,
             buckets,
             self.ongoing,
+            self.trouble,
         )

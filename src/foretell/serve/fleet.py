@@ -1,6 +1,7 @@
 """The replicas as one: deployed on Ray Serve, scaled, looked after, ended."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ APP = "foretell"
 DEPLOYMENT = "Replica"
 _NAMESPACE = "serve"
 _ANSWER_S = 5.0
+_HEARD_S, _LOOK_S = 10.0, 0.05
 _HEALTH_PERIOD_S, _HEALTH_TIMEOUT_S = 1.0, 10.0
 _AFTER_DRAIN_S = 5.0
 _STARTS = 2  # a replica whose start fails so often will not start
@@ -68,11 +70,14 @@ class Fleet:
         serve.start(proxy_location=location, http_options=http)
 
     def deploy(self, wanted: Deployed) -> None:
-        """Bring the fleet there, and return at once.
+        """Bring the fleet there; returns as soon as Serve has heard it.
 
         Replicas of the same version stay. Others are replaced: each new one answers before an old one goes.
         """
         serve.run_many([_target(wanted)], wait_for_applications_running=False)
+        deadline = time.monotonic() + _HEARD_S
+        while self.deployed() != wanted and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
     def deployed(self) -> Deployed | None:
         """What was deployed last, by whichever process; `None` when nothing is."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import threading
 import time
 from dataclasses import asdict
 from typing import Any
 
 import grpc
 import ray
-from ray import serve
+from ray.serve import ingress
 from ray.serve._private import replica as serve_replica
 
 from foretell.config import SecuritySettings
@@ -22,15 +23,19 @@ from foretell.serve.fleet import Deployed
 from foretell.serve.lane import GrpcDoor, Lane
 from foretell.serve.listener import ASGIApp
 from foretell.serve.plan import Plan
+from foretell.serve.protocols.errors import as_refusal
 from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
 from foretell.serve.registry import Registry
 from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
 from foretell.serve.security.ray_exchange import RayExchange
 from foretell.serve.security.startup import is_loopback, tls_context
+from foretell.telemetry.export import RayExport, page
 from foretell.telemetry.log import setup
+from foretell.telemetry.serve_metrics import TABLE
 
 _SAMPLE_S = 0.02
+_EXPORT_S = 1.0
 
 
 class _Replica:
@@ -53,7 +58,6 @@ class _Replica:
         self._drain_s, self._stuck_s = settings.serve.drain, settings.serve.stuck
         self._version = plan.version
         self._ongoing = Ongoing()
-        self._device = self._registry.models()[0].device
         self._doors = Doors(self._registry)
         self._lane = self._make_lane(plan)
 
@@ -70,9 +74,10 @@ class _Replica:
         """
         assert self._lane is not None
         stuck = self._registry.stuck_for()
-        self._doors.sick = stuck > self._stuck_s
-        if self._doors.sick:
-            raise EngineError(f"an evaluation has been under way for {stuck:.0f} s")
+        if stuck > self._stuck_s:
+            self._doors.trouble = f"an evaluation has been under way for {stuck:.0f} s"
+            raise EngineError(self._doors.trouble)
+        self._doors.trouble = ""
         if not self._lane.is_open and not self._doors.leaving:
             await asyncio.to_thread(self._lane.open)
 
@@ -83,8 +88,8 @@ class _Replica:
         call = Call(ask.model, ask.windows, priority=Priority(ask.priority), deadline=deadline)
         try:
             return await asyncio.wrap_future(self._lane.submit(self._doors.infer(call)))
-        except Refusal as refusal:
-            return refusal
+        except Exception as error:
+            return as_refusal(error)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve asks each metrics interval; the policy reads it."""
@@ -92,7 +97,7 @@ class _Replica:
 
     def record_routing_stats(self) -> dict[str, Any]:
         """What `Fleet.replicas` hears; Serve's routers make no use of it."""
-        return asdict(self._doors.stats(self._version, self._device))
+        return asdict(self._doors.stats(self._version, self._registry.device()))
 
     async def __del__(self) -> None:
         """Serve awaits it before the process ends; it is also called where `__init__` failed."""
@@ -104,25 +109,40 @@ class _Replica:
         await asyncio.to_thread(self._registry.close)
 
     def _make_lane(self, plan: Plan) -> Lane:
-        settings = plan.settings.serve
-        guard = Guard(settings.security, settings.limits, loopback=is_loopback(settings.host))
-        app = App(self._doors, guard, settings, lambda: b"")
-        oip = OipGrpc(self._doors, guard, settings)
+        serve = plan.settings.serve
+        guard = Guard(serve.security, serve.limits, loopback=is_loopback(serve.host))
+        observe = self._registry.figures.observe
+        app = App(
+            self._doors,
+            guard,
+            serve,
+            lambda: page(self._registry.snapshot(), TABLE),
+            observe=observe,
+            rows=plan.settings.rows,
+            windows=plan.settings.windows,
+        )
+        oip = OipGrpc(self._doors, guard, serve, observe)
+        credentials = _credentials(serve.security)
         lane = Lane(
             app,
-            settings.host,
-            settings.port,
-            limits=settings.limits,
-            tls=tls_context(settings.security),
-            grpc=GrpcDoor(
-                settings.grpc_port, lambda: make_server(oip, settings), _credentials(settings.security)
-            ),
+            serve.host,
+            serve.port,
+            limits=serve.limits,
+            tls=tls_context(serve.security),
+            grpc=GrpcDoor(serve.grpc_port, lambda: make_server(oip, serve), credentials),
         )
         lane.submit(self._sample())
-        if settings.security.keys is not None or settings.limits.rate is not None:
+        threading.Thread(target=self._export, name="metrics", daemon=True).start()
+        if serve.security.keys is not None or serve.limits.rate is not None:
             name = f"{os.uname().nodename}-{os.getpid()}"
             lane.submit(keep_exchanging(guard.limits, RayExchange("foretell"), name))
         return lane
+
+    def _export(self) -> None:
+        export = RayExport(TABLE)
+        while True:
+            time.sleep(_EXPORT_S)
+            export.flush(self._registry.snapshot())
 
     async def _sample(self) -> None:
         while True:
@@ -138,7 +158,7 @@ def _credentials(security: SecuritySettings) -> Any:
 
 
 # Under another name than the class that Serve makes of it, which therefore travels by value.
-Replica: Any = serve.ingress()(_Replica)
+Replica: Any = ingress()(_Replica)
 
 
 def close_port_hole() -> None:

@@ -9,6 +9,7 @@ from foretell.serve.fleet import Deployed, Fleet
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.1
+_WATCH_S = 0.3
 _SICK_S = 5.0  # a replica that died is replaced sooner; one that stays away so long, or goes again, is sick
 
 
@@ -58,16 +59,18 @@ def until_running(fleet: Fleet, wait_s: float) -> None:
 
 def _watch(fleet: Fleet, watch_s: float) -> None:
     end = time.monotonic() + watch_s
-    sick_since, spells = None, 0
+    sick_since, spells, why = None, 0, ""
     while (now := time.monotonic()) < end or sick_since is not None:
         status = fleet.status()
+        # Asked before Serve calls it sick: what is sick is stopped at once, and tells nothing any more.
+        why = next((one.trouble for one in fleet.replicas() if one.trouble), why)
         if status.state != "UNHEALTHY":
             sick_since = None
         elif sick_since is None:
             sick_since, spells = now, spells + 1
         if spells > 1 or (sick_since is not None and now - sick_since > _SICK_S):
-            raise DeployFailed(f"replicas turned sick after they had been ready: {reason(status.message)}")
-        time.sleep(_LOOK_S)
+            raise DeployFailed(f"replicas turned sick after they had been ready: {why or status.message}")
+        time.sleep(_WATCH_S)
 
 
 def reason(message: str) -> str:

@@ -1,5 +1,6 @@
 """Models that take as long as they are told, served on a real Ray; callers that count what they lose."""
 
+import http.client
 import json
 import threading
 import time
@@ -165,7 +166,7 @@ class Callers:
                 try:
                     self.answers.append(ask(self._url, self._value))
                     break
-                except (OSError, ValueError) as error:
+                except (OSError, ValueError, http.client.HTTPException) as error:
                     if not self._patient or attempt == 9:
                         self.lost.append(error)
                         break
