@@ -207,17 +207,18 @@ class Scheduler:
         """
         batch, most, earliest, urgent = Batch(now), self._most_load(), math.inf, 0
         while batch.load < most and (job := self._queue.head()) is not None:
-            pressing = min(most, batch.load + self._queue.pressing(job))
-            urgent = urgent or pressing
-            self._drop_hopeless(job, max(pressing, batch.load + job.load), now)
-            if not job.works:
-                continue
+            if job.deadline < math.inf:
+                pressing = min(most, batch.load + self._queue.pressing(job))
+                urgent = urgent or pressing
+                self._drop_hopeless(job, max(pressing, batch.load + job.load), now)
+                if not job.works:
+                    continue
             room = (most - batch.load) // job.passes
             if batch.pieces and not room:
                 break
             rows = min(job.rows - job.taken, max(room, 1))
             load = batch.load + rows * job.passes
-            if load > urgent and now + self.cost.at_most(load) > earliest:
+            if earliest < math.inf and load > urgent and now + self.cost.at_most(load) > earliest:
                 break
             batch.add(Piece(job, job.taken, job.taken + rows))
             self._queue.take(job, rows)
@@ -225,8 +226,6 @@ class Scheduler:
         return batch
 
     def _drop_hopeless(self, job: Job, load: int, now: float) -> None:
-        if job.deadline == math.inf:
-            return
         for work in list(job.works):
             if refusal := self._admission.hopeless(work, load, now):
                 self._refuse(work, refusal)
