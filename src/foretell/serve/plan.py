@@ -70,14 +70,8 @@ class Plan:
             yield [_unpack(Path(top) / model.name, model) for model in self.models]
 
 
-def make_plan(
-    settings: Settings, bundles: Sequence[Bundle], *, gpu: bool = False, gpu_fraction: float = 1.0
-) -> Plan:
-    """Put together.
-
-    Raises:
-        ConfigError: no model, or two of one name.
-    """
+def read_models(bundles: Sequence[Bundle]) -> tuple[ModelFiles, ...]:
+    """The files of all. Raises `ConfigError`: no model, or two of one name."""
     names = [bundle.manifest.name for bundle in bundles]
     if not names:
         raise ConfigError("no model to serve", cure="name a bundle: `foretell serve BUNDLE`")
@@ -86,7 +80,7 @@ def make_plan(
             raise ConfigError(
                 f"two models are named {name}", cure="import one of them again under another --name"
             )
-    return Plan(settings, tuple(ModelFiles.of(b) for b in bundles), gpu, gpu_fraction)
+    return tuple(ModelFiles.of(bundle) for bundle in bundles)
 
 
 def _unpack(folder: Path, model: ModelFiles) -> Path:

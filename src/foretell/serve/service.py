@@ -12,14 +12,15 @@ import ray
 from foretell.bundle.bundle import Bundle, open_bundle
 from foretell.bundle.manifest import MANIFEST
 from foretell.cluster import Cluster
-from foretell.config import Settings
+from foretell.config import ServeSettings, Settings
 from foretell.errors import ConfigError
 from foretell.importers.resolve import resolve_bundle
 from foretell.serve.autoscaling import AutoscalingConfig, named_autoscaling
 from foretell.serve.fleet import Deployed, Fleet, Scale
-from foretell.serve.plan import ModelFiles, make_plan
+from foretell.serve.plan import ModelFiles, Plan, read_models
 from foretell.serve.resources import ResourceConfig
 from foretell.serve.rollout import roll_out
+from foretell.serve.security.key_file import read_keys
 from foretell.serve.security.startup import check_binding, ray_auth_environment, tls_context
 
 log = logging.getLogger("foretell.serve")
@@ -62,15 +63,13 @@ class Service:
             RayUnreachable, DeployFailed.
         """
         settings = self.settings
-        check_binding(settings.serve.host, settings.serve.security)
-        tls_context(settings.serve.security)
-        bundles = [find_bundle(model, settings) for model in models]
+        _check_security(settings.serve)
+        files = read_models([find_bundle(model, settings) for model in models])
         resources = resources or ResourceConfig.named(settings.serve.resources)
         scale = scale or settings.serve.replicas or named_autoscaling(settings.serve.autoscale)
         scale = self._connect(scale, resources)
         self.fleet.start(settings.serve)
-        gpu = self._gpu()
-        plan = make_plan(self._with_ports(), bundles, gpu=gpu, gpu_fraction=min(resources.num_gpus, 1.0))
+        plan = Plan(self._with_ports(), files, self._gpu(), min(resources.num_gpus, 1.0))
         wanted = Deployed(plan, scale, resources)
         self._roll_out(wanted)
         return wanted
@@ -197,6 +196,14 @@ def only_model(settings: Settings) -> str:
             cure="give a path or a name; MODEL_STORAGE_PATH is the folder of models",
         )
     return there[0]
+
+
+def _check_security(serve: ServeSettings) -> None:
+    """What replicas would only find out when they start. Raises `ConfigError`."""
+    check_binding(serve.host, serve.security)
+    tls_context(serve.security)
+    if serve.security.keys is not None:
+        read_keys(serve.security.keys)
 
 
 def _room(scale: AutoscalingConfig, resources: ResourceConfig) -> AutoscalingConfig:

@@ -1,0 +1,168 @@
+"""foretell serve: each flag reaches its setting, and what it prints works."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from foretell.bundle.bundle import open_bundle
+from foretell.cli import main
+from foretell.cli.serve import example_body
+from foretell.config import Settings
+from foretell.errors import DeployFailed
+
+Calls = list[tuple[Settings, list[str]]]
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """What the server was called with."""
+    calls: Calls = []
+
+    def run_serve(settings: Settings, models: list[str], ready: object) -> int:
+        calls.append((settings, models))
+        return 0
+
+    monkeypatch.setitem(sys.modules, "foretell.serve.run", SimpleNamespace(run_serve=run_serve))
+    return calls
+
+
+def test_every_flag_reaches_its_setting(ran: Calls, tmp_path: Path) -> None:
+    flags = (
+        "a b@production --host 0.0.0.0 --port 1 --grpc-port 2 --replicas 3 --autoscale off-hours "
+        f"--resources large --no-gpu --insecure --keys {tmp_path / 'k.json'}"
+    )
+    assert main(["serve", *flags.split()]) == 0
+    ((settings, models),) = ran
+    assert models == ["a", "b@production"]
+    serve = settings.serve
+    assert (serve.host, serve.port, serve.grpc_port, serve.replicas) == ("0.0.0.0", 1, 2, 3)
+    assert (serve.autoscale, serve.resources, serve.gpu) == ("off-hours", "large", False)
+    assert (serve.security.insecure, serve.security.keys) == (True, tmp_path / "k.json")
+
+
+def test_without_arguments_the_file_speaks(ran: Calls, tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text("serve: {gpu: false, security: {keys: k.json}}\nmodel: {name: weather}")
+    assert main(["serve", "--config", str(file)]) == 0
+    ((settings, models),) = ran
+    assert models == ["weather"]
+    assert settings.serve.gpu is False
+    assert settings.serve.security.keys == tmp_path / "k.json"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--resources", "huge"], "setting serve.resources (from flag)"),
+        (["--replicas", "0"], "setting serve.replicas (from flag)"),
+    ],
+)
+def test_wrong_use_is_told(
+    flags: list[str], said: str, ran: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "a", *flags]) == 2
+    assert said in capsys.readouterr().err
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ([], 2, "no model to serve"),
+        (["nowhere"], 3, "Model directory not found: nowhere"),
+        (["{bundle}", "--host", "0.0.0.0"], 2, "0.0.0.0 can be reached from other machines"),
+        (["{bundle}", "{bundle}"], 2, "two models are named weather"),
+        (["{bundle}", "--autoscale", "lunch"], 2, "--autoscale lunch: no preset and no file"),
+        (["{bundle}", "--keys", "none.json"], 2, "none.json: no such file of keys"),
+    ],
+)
+def test_what_cannot_work_is_told_before_ray_is_asked(
+    arguments: list[str],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    make_bundle: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundle = str(make_bundle(tmp_path))
+    monkeypatch.setenv("MODEL_STORAGE_PATH", str(tmp_path))
+    monkeypatch.setattr("foretell.cluster.Cluster.connect", lambda *_: pytest.fail("Ray was asked"))
+    assert main(["serve", *(argument.format(bundle=bundle) for argument in arguments)]) == status
+    assert said in capsys.readouterr().err
+
+
+def test_the_servers_error_ends_with_its_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_serve(*_: object) -> int:
+        raise DeployFailed("a replica does not become ready: why", cure="change it")
+
+    monkeypatch.setitem(sys.modules, "foretell.serve.run", SimpleNamespace(run_serve=run_serve))
+    assert main(["serve", "a"]) == 9
+    assert "does not become ready: why" in capsys.readouterr().err
+
+
+def test_an_example_is_written_out_or_made_by_the_shell(
+    tmp_path: Path, make_bundle: Callable[..., Path]
+) -> None:
+    for lookback, words in ((2, "[50,50,50,50,50,50]"), (100, "yes 0 | head -n 300")):
+        manifest = open_bundle(make_bundle(tmp_path / str(lookback), lookback=lookback)).manifest
+        body = example_body(manifest)
+        assert words in body
+        said = subprocess.run(["bash", "-c", f"echo -n {body}"], capture_output=True, text=True, check=True)
+        assert f'"shape":[1,{lookback},3]' in said.stdout
+        assert said.stdout.count(",") >= lookback * 3 - 1
+
+
+@pytest.fixture
+def served(tmp_path: Path, make_bundle: Callable[..., Path]) -> Iterator["subprocess.Popen[str]"]:
+    """A server of its own process group, as on a terminal."""
+    command = [sys.executable, "-m", "foretell", "serve", str(make_bundle(tmp_path)), "--no-gpu"]
+    server = subprocess.Popen(
+        [*command, "--port", "0", "--grpc-port", "0", "--replicas", "1"],
+        env={
+            **os.environ,
+            "RAY_HEAD_ADDRESS": "local",
+            "XDG_STATE_HOME": str(tmp_path),
+            "LOG_LEVEL": "ERROR",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield server
+    if server.poll() is None:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_the_line_it_prints_works_and_ctrl_c_ends_it(served: "subprocess.Popen[str]") -> None:
+    assert served.stdout is not None
+    assert served.stderr is not None
+    lines: list[str] = []
+    for line in served.stdout:
+        lines.append(line.rstrip())
+        if line.startswith("Ctrl-C"):
+            break
+    assert lines, served.stderr.read()
+    assert re.fullmatch(r"weather [0-9a-f]{12}", lines[0])
+    assert re.fullmatch(r"  gRPC  127\.0\.0\.1:\d+", lines[2])
+    (curl,) = [line for line in lines if "curl" in line]
+    said = subprocess.run(["bash", "-c", f"{curl.strip()} -sf"], capture_output=True, text=True, timeout=30)
+    assert said.returncode == 0, said.stderr
+    assert '"model_name":"weather"' in said.stdout
+    os.killpg(served.pid, signal.SIGINT)
+    assert served.wait(30) == 0
+    assert served.stderr.read() == ""
