@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from foretell.config import Settings, load
 from foretell.demo.apache_kafka import ApacheKafka, find_kafka
-from foretell.stream.provision import provision
+from foretell.stream.supervision.provision import provision
 
 ABSENT = "no Apache Kafka here: run `make kafka`, or set KAFKA_HOME (Java 17 is needed)"
 PARTITIONS = 4

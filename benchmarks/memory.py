@@ -17,8 +17,8 @@ from benchmarks.rows import LOOKBACK, fill
 from benchmarks.sizes import Sizes
 from benchmarks.worker import Job, WorkerProcess, resident
 from foretell.config import WindowSettings
-from foretell.stream.changelog import changelog_topic, encode_states
-from foretell.stream.series import SeriesTable
+from foretell.stream.messages.changelog import changelog_topic, encode_states
+from foretell.stream.worker.series import SeriesTable
 from foretell.windows import WindowRules, Windows, open_windows
 
 BYTES = Target("<", 400)

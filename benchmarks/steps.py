@@ -10,13 +10,13 @@ import msgspec
 
 from foretell.forecasting.forecaster import Forecaster
 from foretell.rows.decoder import RowDecoder
-from foretell.stream import transaction
-from foretell.stream.courier import Courier
-from foretell.stream.intake import Intake
-from foretell.stream.pipeline import Pipeline
-from foretell.stream.series import SeriesTable
-from foretell.stream.transaction import ExactlyOnce
-from foretell.stream.worker import Worker
+from foretell.stream.worker import transaction
+from foretell.stream.worker.courier import Courier
+from foretell.stream.worker.intake import Intake
+from foretell.stream.worker.pipeline import Pipeline
+from foretell.stream.worker.series import SeriesTable
+from foretell.stream.worker.transaction import ExactlyOnce
+from foretell.stream.worker.worker import Worker
 from foretell.windows.windows import Windows
 
 # What is timed, and as which step. The first line is the loop: what no other line claims is `other`.

@@ -19,10 +19,10 @@ from confluent_kafka import TopicPartition
 from benchmarks.broker import settings_for
 from benchmarks.steps import Step, Stopwatch
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.actor import calm_collector
-from foretell.stream.messages import Outgoing, Place
-from foretell.stream.transaction import Delivery
-from foretell.stream.worker import Worker
+from foretell.stream.messages.blocks import Outgoing, Place
+from foretell.stream.supervision.actor import calm_collector
+from foretell.stream.worker.transaction import Delivery
+from foretell.stream.worker.worker import Worker
 from foretell.telemetry import metrics
 from foretell.telemetry.meter import Snapshot
 

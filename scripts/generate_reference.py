@@ -22,8 +22,8 @@ from foretell.cli.options import duration
 from foretell.config.layers import PREFIX, WELL_KNOWN
 from foretell.config.settings import Settings
 from foretell.errors import ForetellError
-from foretell.stream import schema
-from foretell.stream.template import PLACEHOLDERS
+from foretell.stream.messages import schema
+from foretell.stream.messages.template import PLACEHOLDERS
 from foretell.telemetry.metrics import TABLE
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"

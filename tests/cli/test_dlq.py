@@ -11,8 +11,8 @@ from confluent_kafka import Producer
 from foretell.cli import main
 from foretell.config import KafkaSettings
 from foretell.rows.reasons import Reason
-from foretell.stream.deadletter import dead_letter_headers, dead_letter_topic
-from foretell.stream.topics import Topic, TopicAdmin
+from foretell.stream.kafka.topics import Topic, TopicAdmin
+from foretell.stream.messages.deadletter import dead_letter_headers, dead_letter_topic
 
 
 class Broker(Protocol):

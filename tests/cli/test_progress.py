@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from foretell.cli.progress import Paced, Rates, line, show
-from foretell.stream.status import StreamStatus
+from foretell.stream.supervision.status import StreamStatus
 from foretell.telemetry.meter import Meter
 from foretell.telemetry.metrics import DEAD_LETTERS, FORECASTS, LAG, LATENCY, ROWS
 

@@ -10,7 +10,7 @@ import pytest
 from foretell.cli import main
 from foretell.config import Settings
 from foretell.errors import RayUnreachable
-from foretell.stream.status import StreamStatus
+from foretell.stream.supervision.status import StreamStatus
 
 Progress = Callable[[StreamStatus], None]
 
@@ -32,7 +32,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path]]:
         return 0
 
     stand_in = SimpleNamespace(run_stream=run_stream)
-    monkeypatch.setitem(sys.modules, "foretell.stream.run", stand_in)
+    monkeypatch.setitem(sys.modules, "foretell.stream.supervision.run", stand_in)
     return calls
 
 
@@ -102,6 +102,7 @@ def test_the_supervisors_error_ends_with_its_status(
     def run_stream(*_: object) -> int:
         raise RayUnreachable("no way to the cluster", cure="start it")
 
-    monkeypatch.setitem(sys.modules, "foretell.stream.run", SimpleNamespace(run_stream=run_stream))
+    played = SimpleNamespace(run_stream=run_stream)
+    monkeypatch.setitem(sys.modules, "foretell.stream.supervision.run", played)
     assert main(["stream", "--bundle", str(bundle)]) == 7
     assert "no way to the cluster" in capsys.readouterr().err

@@ -12,8 +12,8 @@ from foretell.demo.replay import rows
 from foretell.demo.report import Report, make_report
 from foretell.demo.weather import BUNDLE, read_weather
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.messages import Incoming
-from foretell.stream.pipeline import Pipeline
+from foretell.stream.messages.blocks import Incoming
+from foretell.stream.worker.pipeline import Pipeline
 
 
 @dataclass

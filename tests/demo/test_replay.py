@@ -12,8 +12,8 @@ from foretell.demo.collect import Collector
 from foretell.demo.mock_broker import MockBroker
 from foretell.demo.replay import Replay, Row, rows
 from foretell.demo.weather import HOUR_S, Weather
-from foretell.stream.reader import read
-from foretell.stream.topics import Topic, TopicAdmin
+from foretell.stream.kafka.reader import read
+from foretell.stream.kafka.topics import Topic, TopicAdmin
 
 ROWS = [
     Row("JFK", 0, (50.0, 40.0, 5.0)),

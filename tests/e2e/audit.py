@@ -15,6 +15,7 @@ from tests.e2e.rows import PARTITIONS, Row
 
 _QUIET = {"log_level": 0, "error_cb": lambda error: None}
 _SHOWN = 5
+_PATIENCE_S = 30.0
 _KEPT = 100_000  # rows
 Place = tuple[str, int]  # topic, partition
 
@@ -40,7 +41,11 @@ class Audit:
 
     def all_committed(self) -> bool:
         """Whether the group has committed all rows that the input holds."""
-        return self.committed() == sum(self._ends([self._names.input]).values())
+        return self.committed() == self.produced()
+
+    def produced(self) -> int:
+        """Rows that the input holds."""
+        return sum(self._ends([self._names.input]).values())
 
     def committed(self) -> int:
         """Rows that the group has committed; less than none when the broker does not say."""
@@ -137,12 +142,18 @@ class Audit:
         self.troubles += words[: max(0, 4 * _SHOWN - len(self.troubles))]
 
     def _ends(self, topics: Sequence[str]) -> dict[Place, int]:
-        """High watermarks: behind the records of transactions that are still open."""
+        """High watermarks: behind the records of transactions that are still open. Waits for leaders."""
         wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(PARTITIONS)}
-        answers = self._admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=10.0
-        )
-        return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            answers = self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5.0
+            )
+            try:
+                return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
 
     def _messages(self, ends: dict[Place, int], deadline: float) -> Iterator[Message]:
         """Committed records from where reading stood to these ends."""

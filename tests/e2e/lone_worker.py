@@ -19,8 +19,8 @@ from confluent_kafka import KafkaError, KafkaException
 from foretell.config import load
 from foretell.errors import ForetellError
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.transaction import ExactlyOnce
-from foretell.stream.worker import Worker
+from foretell.stream.worker.transaction import ExactlyOnce
+from foretell.stream.worker.worker import Worker
 from foretell.telemetry.log import setup
 
 STEPS = ("before_begin", "after_produce", "after_offsets", "during_commit", "after_commit")

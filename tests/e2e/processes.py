@@ -93,7 +93,10 @@ class StreamProcess(Running):
             assert not self.ended, f"foretell stream ended:\n{self.last_words()}"
             return self.health().get("workers") == count
 
-        wait_until(there, limit_s, f"{count} workers")
+        try:
+            wait_until(there, limit_s, f"{count} workers")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.health()}\n{self.last_words()}") from None
 
 
 class WorkerProcess(Running):
@@ -116,7 +119,11 @@ class WorkerProcess(Running):
             str(index),
             *filter(None, [fault]),
         ]
-        super().__init__(command, folder / f"worker-{index}.log", {"PYTHONPATH": str(ROOT)})
+        super().__init__(
+            command,
+            folder / f"worker-{index}.log",
+            {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+        )
 
 
 def actors_below(pid: int) -> list[int]:

@@ -18,11 +18,6 @@ def owned(trial: Trial, index: int) -> set[int]:
     return trial.audit.owners().get(f"{trial.names.group}-{index}", set())
 
 
-def wait_for_work(trial: Trial, rows: int) -> None:
-    before = trial.audit.committed()
-    wait_until(lambda: trial.audit.committed() > before + rows, 40, f"{rows} rows")
-
-
 def test_a_worker_is_added_and_drained(trial: Trial) -> None:
     print(f"seed {SEED}")
     feeder = trial.feed(Source(SEED, reject=True).rows(), rows_per_s=2000)
@@ -30,7 +25,7 @@ def test_a_worker_is_added_and_drained(trial: Trial) -> None:
     wait_until(lambda: owned(trial, 0) == {0, 1, 2, 3}, 30, "all partitions for the first")
     added = trial.worker(1)
     wait_until(lambda: len(owned(trial, 1)) == 2, 30, "two partitions for the second")
-    wait_for_work(trial, 5_000)
+    trial.wait_for_work(5_000)
     added.signal(signal.SIGTERM)
     wait_until(lambda: added.ended, 20, "the end of the second")
     assert added.exit_status == 0, added.last_words()
@@ -49,7 +44,7 @@ def test_a_worker_that_was_replaced_in_its_sleep_does_no_harm(trial: Trial) -> N
     wait_until(lambda: len(owned(trial, 0)) == len(owned(trial, 1)) == 2, 30, "two partitions each")
     sleeper.signal(signal.SIGSTOP)
     replacement = trial.worker(0)
-    wait_for_work(trial, 10_000)
+    trial.wait_for_work(10_000)
     assert not replacement.ended, replacement.last_words()
     sleeper.signal(signal.SIGCONT)
     wait_until(lambda: sleeper.ended, 20, "the end of the one that slept")
@@ -67,7 +62,7 @@ def test_a_worker_that_sleeps_past_its_session_goes_on_without_harm(trial: Trial
     wait_until(lambda: len(owned(trial, 0)) == len(owned(trial, 1)) == 2, 30, "two partitions each")
     sleeper.signal(signal.SIGSTOP)
     wait_until(lambda: owned(trial, 1) == {0, 1, 2, 3}, 40, "all partitions for the one that is awake")
-    wait_for_work(trial, 5_000)
+    trial.wait_for_work(5_000)
     sleeper.signal(signal.SIGCONT)
     wait_until(lambda: sleeper.ended or len(owned(trial, 0)) == 2, 40, "the sleeper's end or return")
     if sleeper.ended:  # its transaction was open, and has timed out

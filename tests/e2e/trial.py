@@ -12,8 +12,8 @@ from tests.e2e.promises import Promises
 from tests.e2e.rows import PARTITIONS, Row
 
 from foretell.config import load
-from foretell.stream.provision import provision
-from foretell.stream.topics import Topic, TopicAdmin
+from foretell.stream.kafka.topics import Topic, TopicAdmin
+from foretell.stream.supervision.provision import provision
 
 # Rows of 2013, as their records' timestamps say: a broker's usual retention would delete them at once.
 _KEEP = {"retention.ms": "-1"}
@@ -76,6 +76,13 @@ class Trial:
         self._feeders.append(feeder)
         feeder.start()
         return feeder
+
+    def wait_for_work(self, rows: int, limit_s: float = 60.0) -> None:
+        """Wait until so many more rows are committed."""
+        before = max(0, self.audit.committed())
+        wait_until(
+            lambda: self.audit.committed() >= before + rows, limit_s, f"{rows} rows\n{self.last_words()}"
+        )
 
     def settle(self, limit_s: float) -> None:
         """Wait until all rows are committed, read everything back, and hold it against the promises."""

@@ -16,13 +16,13 @@ from foretell.bundle.bundle import open_bundle
 from foretell.bundle.manifest import Manifest
 from foretell.config import Settings
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.changelog import changelog_topic
-from foretell.stream.deadletter import dead_letter_topic
-from foretell.stream.messages import Incoming
-from foretell.stream.provision import provision
-from foretell.stream.reader import read
-from foretell.stream.topics import Topic, TopicAdmin
-from foretell.stream.worker import Worker, WorkerStatus
+from foretell.stream.kafka.reader import read
+from foretell.stream.kafka.topics import Topic, TopicAdmin
+from foretell.stream.messages.blocks import Incoming
+from foretell.stream.messages.changelog import changelog_topic
+from foretell.stream.messages.deadletter import dead_letter_topic
+from foretell.stream.supervision.provision import provision
+from foretell.stream.worker.worker import Worker, WorkerStatus
 from foretell.telemetry import metrics
 
 START = datetime(2013, 10, 1, tzinfo=UTC)

@@ -12,10 +12,10 @@ from confluent_kafka import Message, Producer
 from foretell.config import Settings
 from foretell.errors import Fenced, TopicMissing
 from foretell.rows.reasons import Reason
-from foretell.stream.deadletter import REDRIVEN, dead_letter_headers, dead_letter_topic
-from foretell.stream.reader import read
+from foretell.stream.kafka.reader import read
+from foretell.stream.kafka.topics import Topic, TopicAdmin
+from foretell.stream.messages.deadletter import REDRIVEN, dead_letter_headers, dead_letter_topic
 from foretell.stream.redrive import Redrive, summarize
-from foretell.stream.topics import Topic, TopicAdmin
 
 pytestmark = pytest.mark.kafka
 

@@ -12,8 +12,8 @@ from foretell.config import KafkaSettings
 from foretell.demo.apache_kafka import ApacheKafka
 from foretell.errors import ConfigError, KafkaError
 from foretell.forecasting.forecaster import Forecaster
-from foretell.stream.kafka import admin
-from foretell.stream.topics import TopicAdmin
+from foretell.stream.kafka.clients import admin
+from foretell.stream.kafka.topics import TopicAdmin
 
 if TYPE_CHECKING:
     from tests.stream.conftest import Stream

@@ -38,7 +38,7 @@ def _play(keep: bool, broker: Wanted, airports: tuple[str, ...], rate: float) ->
     # Here, not at the top: wrong flags and --help need no Ray.
     from foretell.demo.run import Plan, run
     from foretell.demo.show import Show
-    from foretell.stream.kafka import secrets
+    from foretell.stream.kafka.clients import secrets
     from foretell.telemetry.log import setup
 
     loaded = load()

@@ -12,7 +12,7 @@ from rich.table import Table
 from foretell.cli.options import BootstrapServers, ConfigFile, Group, InputTopic
 from foretell.config import Settings, load
 from foretell.errors import ConfigError
-from foretell.stream.deadletter import WORDS, dead_letter_topic
+from foretell.stream.messages.deadletter import WORDS, dead_letter_topic
 from foretell.stream.redrive import Redrive, summarize
 from foretell.telemetry.log import setup
 

@@ -21,8 +21,8 @@ from foretell.forecasting.forecasts import Forecasts
 from foretell.rows.event_time import LATEST_US
 from foretell.rows.reasons import Reason
 from foretell.rows.table import Row, json_lines, read_table
-from foretell.stream.messages import Incoming
-from foretell.stream.pipeline import Pipeline
+from foretell.stream.messages.blocks import Incoming
+from foretell.stream.worker.pipeline import Pipeline
 
 _NAMED = 20
 _WINDOWS = 4096

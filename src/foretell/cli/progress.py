@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from foretell.stream.status import StreamStatus
+from foretell.stream.supervision.status import StreamStatus
 from foretell.telemetry.metrics import DEAD_LETTERS, FORECASTS, LAG, LATENCY, ROWS
 
 log = logging.getLogger("foretell.stream")

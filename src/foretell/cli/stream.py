@@ -86,8 +86,8 @@ def _run(settings: Settings) -> int:
     # Here, not at the top: wrong flags and --help need no Ray.
     from foretell.cli.progress import show
     from foretell.importers.resolve import resolve_bundle
-    from foretell.stream.kafka import secrets
-    from foretell.stream.run import run_stream
+    from foretell.stream.kafka.clients import secrets
+    from foretell.stream.supervision.run import run_stream
 
     setup(settings.log, secrets(settings.kafka))
     bundle = resolve_bundle(settings)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from foretell.cli.options import BootstrapServers, ConfigFile, Start
 from foretell.config import load
-from foretell.stream.reader import read
+from foretell.stream.kafka.reader import read
 from foretell.telemetry.log import setup
 
 

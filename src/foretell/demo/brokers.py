@@ -9,7 +9,7 @@ from foretell.config import KafkaSettings, Loaded
 from foretell.demo.apache_kafka import ApacheKafka, find_kafka
 from foretell.demo.mock_broker import MockBroker
 from foretell.errors import BrokerUnreachable
-from foretell.stream.kafka import admin
+from foretell.stream.kafka.clients import admin
 
 
 class Wanted(StrEnum):

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPart
 from confluent_kafka import KafkaError as ClientError
 
 from foretell.config import KafkaSettings
-from foretell.stream.kafka import explain, reader
+from foretell.stream.kafka.clients import explain, reader
 
 
 class _Forecast(msgspec.Struct):

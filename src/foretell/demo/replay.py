@@ -14,7 +14,7 @@ from confluent_kafka import Message, Producer
 from foretell.config import KafkaSettings
 from foretell.demo.weather import DEWPOINT, TEMPERATURE, WIND_SPEED, Weather
 from foretell.errors import KafkaError
-from foretell.stream.kafka import client_config
+from foretell.stream.kafka.clients import client_config
 
 
 @dataclass(frozen=True, slots=True)

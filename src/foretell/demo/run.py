@@ -19,8 +19,8 @@ from foretell.demo.score import percentiles
 from foretell.demo.show import Progress, Show
 from foretell.demo.weather import AIRPORTS, BUNDLE, Weather, read_weather
 from foretell.errors import KafkaError, RayUnreachable
-from foretell.stream.supervisor import Supervisor
-from foretell.stream.topics import Topic, TopicAdmin
+from foretell.stream.kafka.topics import Topic, TopicAdmin
+from foretell.stream.supervision.supervisor import Supervisor
 from foretell.telemetry.metrics import RESTORES
 
 WORKERS = 2

@@ -15,9 +15,9 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
 from foretell.config import Settings
-from foretell.stream.deadletter import REDRIVEN, WORDS, DeadLetter, dead_letter_topic
-from foretell.stream.kafka import client_config, explain, reader
-from foretell.stream.reader import partitions_of, read_from
+from foretell.stream.kafka.clients import client_config, explain, reader
+from foretell.stream.kafka.reader import partitions_of, read_from
+from foretell.stream.messages.deadletter import REDRIVEN, WORDS, DeadLetter, dead_letter_topic
 
 _BATCH = 1000  # letters a transaction
 _PATIENCE = 30.0

@@ -1,0 +1,1 @@
+"""Kafka: the one place where clients are configured, and their troubles put in our words."""

@@ -1,0 +1,1 @@
+"""What goes in and out: blocks of records, forecasts, dead letters, the changelog."""

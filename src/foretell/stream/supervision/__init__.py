@@ -1,0 +1,1 @@
+"""Many workers: started on Ray, watched, replaced, drained."""

@@ -1,0 +1,1 @@
+"""One worker: poll, window, forecast, deliver, each row exactly once."""
