@@ -31,6 +31,19 @@ from foretell.stream.messages.changelog import State, decode_state
 
 _PATIENCE_S = 2.0
 _PAUSE_S = 0.05
+# An open transaction, a coordinator that is looked for, a partition that has just changed its leader.
+_PASSING = {
+    "UNSTABLE_OFFSET_COMMIT",
+    "_WAIT_COORD",
+    "NOT_COORDINATOR",
+    "COORDINATOR_NOT_AVAILABLE",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+    "FENCED_LEADER_EPOCH",
+    "UNKNOWN_LEADER_EPOCH",
+    "NOT_LEADER_FOR_PARTITION",
+    "LEADER_NOT_AVAILABLE",
+    "OFFSET_NOT_AVAILABLE",
+}
 _AT_ONCE = 10_000  # states of a partition
 READER = {
     "enable.auto.commit": False,
@@ -83,10 +96,11 @@ class Restorer:
 
     def watermarks(self, topic: str, partitions: list[int], *, latest: bool = True) -> dict[int, int]:
         """Step 2: high watermarks (or with `latest=False` the first offsets), read_uncommitted."""
-        admin = AdminClient(client_config(self._kafka))
         spec = OffsetSpec.latest() if latest else OffsetSpec.earliest()
         wanted = {TopicPartition(topic, p): spec for p in partitions}
         while True:
+            # A new client each time: one that has asked before keeps to the leader's epoch of then, for ever.
+            admin = AdminClient(client_config(self._kafka))
             try:
                 answers = admin.list_offsets(
                     wanted,
@@ -157,8 +171,7 @@ class Restorer:
             Cause._TRANSPORT,
             Cause._ALL_BROKERS_DOWN,
         )
-        unstable = cause.name() in ("UNSTABLE_OFFSET_COMMIT", "_WAIT_COORD", "NOT_COORDINATOR")
-        if not (passing or unstable) or self._give_up():
+        if not (passing or cause.name() in _PASSING) or self._give_up():
             raise KafkaError(f"the windows cannot be restored: {cause.str()}") from None
         time.sleep(_PAUSE_S)
 
