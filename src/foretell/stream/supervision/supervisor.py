@@ -68,9 +68,13 @@ class Supervisor:
         deadline = time.monotonic() + stream.wait
         partitions = provision(self._settings, deadline)
         self._figures.places = {(stream.input_topic, p) for p in range(partitions)}
-        self._server = HealthServer(stream.host, stream.port, self._tell_health, self._tell_metrics)
+        self._broker = BrokerProbe(self._settings.kafka)  # before somebody can ask for it
+        try:
+            self._server = HealthServer(stream.host, stream.port, self._tell_health, self._tell_metrics)
+        except BaseException:
+            self._broker.close()
+            raise
         self.port = self._server.port
-        self._broker = BrokerProbe(self._settings.kafka)
         try:
             self._cluster.connect(deadline)
             self._finish.begin(partitions, self._stopping.is_set)
