@@ -146,7 +146,9 @@ class Audit:
         wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(PARTITIONS)}
         deadline = time.monotonic() + _PATIENCE_S
         while True:
-            answers = self._admin.list_offsets(
+            # One that has asked before a leader changed keeps to the old leader's epoch for ever.
+            admin = AdminClient({"bootstrap.servers": self._servers, **_QUIET})
+            answers = admin.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5.0
             )
             try:

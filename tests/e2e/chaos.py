@@ -7,13 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tests.e2e.processes import StreamProcess, WorkerProcess, named_below, wait_until
+from tests.e2e.processes import StreamProcess, WorkerProcess, gone, named_below, wait_until
 from tests.e2e.trial import Trial
 
 from foretell.demo.apache_kafka import ApacheKafka
 
 GUEST = 9  # index of a worker that is none of the supervisor's
 _RECOVERY_S = 120.0
+_BACK = "Ray is back"
 
 
 class Chaos:
@@ -95,7 +96,7 @@ class Chaos:
         """The supervisor ends a worker that does not answer."""
         for pid in self._actors()[:1]:
             _signal(pid, signal.SIGSTOP)
-            wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"), 60, "its replacement")  # type: ignore[misc]
+            wait_until(lambda pid=pid: gone(pid), 60, "its replacement")  # type: ignore[misc]
 
     def guest_comes_and_goes(self) -> None:
         guest = self._guest()
@@ -113,9 +114,14 @@ class Chaos:
 
     def ray_killed(self) -> None:
         part = self._rng.choice(["raylet/raylet", "gcs/gcs_server"])
+        before = self._stream.log.read_text().count(_BACK)
         for pid in named_below(self._stream.pid, part):
             _signal(pid, signal.SIGKILL)
-        wait_until(lambda: self._stream.health().get("workers") == 3, 90, f"Ray\n{self._stream.last_words()}")
+        wait_until(
+            lambda: self._stream.log.read_text().count(_BACK) > before,
+            90,
+            f"Ray again\n{self._stream.last_words()}",
+        )
 
     def _guest(self) -> WorkerProcess:
         guest = self._trial.worker(GUEST)

@@ -1,6 +1,7 @@
 """The processes under test, and a way to find the actors among all that Ray starts."""
 
 import json
+import os
 import sys
 import time
 import urllib.error
@@ -63,13 +64,15 @@ class StreamProcess(Running):
         tree: settings, as in the configuration file.
     """
 
-    def __init__(self, folder: Path, bundle: Path, tree: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, bundle: Path, tree: dict[str, Any], environ: dict[str, str] | None = None
+    ) -> None:
         port = free_ports(1)[0]
         config = folder / "foretell.yaml"
         config.write_text(yaml.safe_dump(tree | {"stream": tree["stream"] | {"port": port}}))
         self._url = f"http://127.0.0.1:{port}"
         command = ["-m", "foretell", "stream", "--config", str(config), "--bundle", str(bundle), "--no-gpu"]
-        super().__init__(command, folder / "stream.log")
+        super().__init__(command, folder / "stream.log", environ)
 
     def health(self) -> dict[str, Any]:
         """What /healthz says; empty while nobody answers."""
@@ -148,12 +151,22 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has buried yet counts as ended."""
+    return not (fields := _fields(pid)) or fields[0] == "Z"
+
+
 def _parent(pid: int) -> int:
+    fields = _fields(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat, from the state on."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
-    return int(status.rpartition(")")[2].split()[1])
+        return []
 
 
 def _command(pid: int) -> str:

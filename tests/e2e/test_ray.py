@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
-from tests.e2e.processes import Running, actors_below, named_below, wait_until
+from tests.e2e.processes import Running, actors_below, descendants, named_below, wait_until
 from tests.e2e.rows import Source
 from tests.e2e.trial import Trial
 
@@ -50,16 +49,16 @@ def test_a_node_of_the_cluster_is_lost(trial: Trial) -> None:
 
 def lose_the_second(trial: Trial, nodes: Running, told: dict[str, object]) -> None:
     trial.tree["ray"] = {"head_address": told["address"]}
-    stream = trial.stream()
+    stream = trial.stream(LOCAL)  # else Ray takes 127.0.0.1 for the machine's other address
     stream.wait_for_workers(3)
     feeder = trial.feed(Source(SEED, reject=True).rows(), rows_per_s=1000)
     trial.wait_for_work(2_000)
     second = [int(pid) for pid in told["second"]]  # type: ignore[attr-defined]
-    there = [actor for pid in second for actor in actors_below(pid)]
-    assert there, "no worker on the second node"
-    for pid in second:
+    assert [actor for pid in second for actor in actors_below(pid)], "no worker on the second node"
+    node = [each for pid in second for each in (pid, *descendants(pid))]
+    for pid in node:  # as a machine goes: all at once
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in there), 30, "the end of its workers")
+    wait_until(lambda: stream.health().get("workers", 3) < 3, 30, "word of it")
     stream.wait_for_workers(3)
     trial.wait_for_work(2_000)
     feeder.stop()

@@ -58,9 +58,9 @@ class Trial:
         self._running: list[StreamProcess | WorkerProcess] = []
         self._feeders: list[Feeder] = []
 
-    def stream(self) -> StreamProcess:
+    def stream(self, environ: dict[str, str] | None = None) -> StreamProcess:
         """`foretell stream`, with a Ray of its own unless `tree` says otherwise."""
-        process = StreamProcess(self.folder, self.bundle, self.tree)
+        process = StreamProcess(self.folder, self.bundle, self.tree, environ)
         self._running.append(process)
         return process
 
