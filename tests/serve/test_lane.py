@@ -173,6 +173,28 @@ def test_a_fleet_that_loses_one_lane_loses_no_request(lane: Callable[..., Lane])
     assert not failures
 
 
+def test_who_waits_at_the_door_when_it_closes_is_answered(lane: Callable[..., Lane]) -> None:
+    opened = lane()
+    go = threading.Event()
+
+    async def busy() -> None:
+        go.wait(5)
+
+    opened.submit(busy())  # nobody is let in meanwhile
+    draining = threading.Thread(target=opened.drain, kwargs={"linger_s": 0})
+    connections = [socket.create_connection(("127.0.0.1", opened.port)) for _ in range(20)]
+    draining.start()
+    go.set()
+    for connection in connections:
+        connection.sendall(b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n")
+    for connection in connections:
+        connection.settimeout(5)
+        assert connection.recv(1000).endswith(b"/a")
+        connection.close()
+    draining.join(5)
+    assert not draining.is_alive()
+
+
 def test_what_does_not_end_is_cut_off(lane: Callable[..., Lane], echo: Echo) -> None:
     opened = lane()
     with socket.create_connection(("127.0.0.1", opened.port)) as connection:

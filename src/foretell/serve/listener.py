@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from foretell.config import LimitSettings
 from foretell.serve.protocols.asgi import Receive, Scope, Send
+from foretell.serve.syn_filter import drop_new_connections
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -23,6 +24,7 @@ _AT_ONCE = 64  # connections accepted before others get their turn
 _SWEEP_S = 0.5
 _NO_FILES_S = 0.5  # pause after the process ran out of file descriptors
 _FRESH_S = 1.0  # while leaving: for the first request of a connection that has just come
+_HANDSHAKE_S = 0.03  # for those that are under way when the door closes
 _CLOSE = (b"connection", b"close")
 
 
@@ -97,9 +99,12 @@ class Listener:
         self._leaving = True
         self._set_headers()
         await asyncio.sleep(linger_s)
+        if drop_new_connections(self._socket):
+            await asyncio.sleep(_HANDSHAKE_S)
         self._close()
         fresh_until = self._loop.time() + _FRESH_S
-        while self._connections() and self._loop.time() < deadline:
+        # Those that were taken last are no connections yet.
+        while (self._adopting or self._connections()) and self._loop.time() < deadline:
             for connection in self._connections():
                 connection.leave(fresh=self._loop.time() < fresh_until)
             await asyncio.sleep(0.01)

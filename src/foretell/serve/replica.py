@@ -13,7 +13,7 @@ from ray.serve import ingress
 from ray.serve._private import replica as serve_replica
 
 from foretell.config import SecuritySettings
-from foretell.errors import EngineError
+from foretell.errors import EngineError, ForetellError
 from foretell.serve.app import App
 from foretell.serve.asking import Ask
 from foretell.serve.autoscaling import ONGOING, Ongoing
@@ -30,6 +30,7 @@ from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
 from foretell.serve.security.ray_exchange import RayExchange
 from foretell.serve.security.startup import is_loopback, tls_context
+from foretell.serve.vitals import Vitals
 from foretell.telemetry.export import RayExport, page
 from foretell.telemetry.log import setup
 from foretell.telemetry.serve_metrics import TABLE
@@ -47,15 +48,10 @@ class _Replica:
         self._lane: Lane | None = None
         settings = plan.settings
         setup(settings.log)
-        with plan.folders() as folders:
-            self._registry = Registry.open(
-                folders,
-                engine=settings.engine,
-                batch=settings.serve.batch,
-                gpu=plan.gpu,
-                gpu_fraction=plan.gpu_fraction,
-            )
-        self._drain_s, self._stuck_s = settings.serve.drain, settings.serve.stuck
+        self._registry = _open(plan)
+        memory = deployed.resources.for_ray(plan.gpu)["memory"]
+        self._vitals = Vitals(self._registry.stuck_for, settings.serve.stuck, memory)
+        self._drain_s = settings.serve.drain
         self._version = plan.version
         self._ongoing = Ongoing()
         self._doors = Doors(self._registry)
@@ -70,14 +66,12 @@ class _Replica:
         """Serve asks; its first question opens the lane.
 
         Raises:
-            EngineError: an evaluation does not end. ConfigError: a port is taken.
+            EngineError: see `Vitals`. ConfigError: a port is taken.
         """
         assert self._lane is not None
-        stuck = self._registry.stuck_for()
-        if stuck > self._stuck_s:
-            self._doors.trouble = f"an evaluation has been under way for {stuck:.0f} s"
+        self._doors.trouble = self._vitals.trouble()
+        if self._doors.trouble:
             raise EngineError(self._doors.trouble)
-        self._doors.trouble = ""
         if not self._lane.is_open and not self._doors.leaving:
             await asyncio.to_thread(self._lane.open)
 
@@ -148,6 +142,21 @@ class _Replica:
         while True:
             self._ongoing.add(self._doors.ongoing)
             await asyncio.sleep(_SAMPLE_S)
+
+
+def _open(plan: Plan) -> Registry:
+    """Its errors name the model, not the folder that it lies in for this moment."""
+    with plan.folders() as folders:
+        try:
+            return Registry.open(
+                folders,
+                engine=plan.settings.engine,
+                batch=plan.settings.serve.batch,
+                gpu=plan.gpu,
+                gpu_fraction=plan.gpu_fraction,
+            )
+        except ForetellError as error:
+            raise type(error)(error.message.replace(f"{folders[0].parent}/", ""), cure=error.cure) from None
 
 
 def _credentials(security: SecuritySettings) -> Any:

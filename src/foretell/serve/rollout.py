@@ -8,6 +8,7 @@ from foretell.errors import DeployFailed
 from foretell.serve.fleet import Deployed, Fleet
 
 log = logging.getLogger(__name__)
+_ERROR = re.compile(r"^(?:[a-z_]\w*\.)*[A-Z]\w+: ")  # `foretell.errors.GoldenMismatch: `
 _LOOK_S = 0.1
 _WATCH_S = 0.3
 _SICK_S = 5.0  # a replica that died is replaced sooner; one that stays away so long, or goes again, is sick
@@ -46,7 +47,8 @@ def until_running(fleet: Fleet, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     while (status := fleet.status()).state != "RUNNING":
         if status.state == "DEPLOY_FAILED":
-            raise DeployFailed(f"a replica does not become ready: {reason(status.message)}")
+            why = reason(status.message)
+            raise DeployFailed(f"a replica does not become ready: {why.message}", cure=why.cure)
         if time.monotonic() > deadline:
             replicas = ", ".join(f"{n} {state}" for state, n in sorted(status.replicas.items()))
             raise DeployFailed(
@@ -73,11 +75,12 @@ def _watch(fleet: Fleet, watch_s: float) -> None:
         time.sleep(_WATCH_S)
 
 
-def reason(message: str) -> str:
-    """The one line of Serve's message, and of the traceback in it, that says why."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    errors = [
-        line for line in lines if re.match(r"[\w.]+(Error|Exception|Mismatch|Invalid|Failed|\w+): ", line)
-    ]
-    last = errors[-1] if errors else (lines[-1] if lines else "no reason is given")
-    return re.sub(r"^(?:foretell\.[\w.]+|ray\.[\w.]+): ", "", last)
+def reason(message: str) -> DeployFailed:
+    """Why, in a line, out of Serve's message and the traceback in it; with the cure that stands below it."""
+    lines = [line.rstrip() for line in message.splitlines() if line.strip()]
+    why = [i for i, line in enumerate(lines) if _ERROR.match(line)]
+    if not why:
+        return DeployFailed(lines[-1].strip() if lines else "no reason is given")
+    first, *more = lines[why[-1] :]
+    cure = "\n".join(line.strip() for line in more if line.startswith("  "))
+    return DeployFailed(_ERROR.sub("", first), cure=cure or None)

@@ -89,6 +89,8 @@ def test_a_bad_version_never_becomes_ready_and_the_old_one_goes_on(
         service.update(str(models.lying))
     assert f"version {service.deployed.plan.version} goes on" in raised.value.message
     assert "Traceback" not in raised.value.message
+    assert "does not become ready: spin: on onnxruntime" in raised.value.message
+    assert "import the source again" in (raised.value.cure or "")
     assert not asking.lost
     assert asking.versions() == {models.version(models.better)}
     assert pids(service) == before
@@ -118,12 +120,13 @@ def test_only_what_is_served_is_updated(service: Service, models: Models) -> Non
         service.update(str(models.other))
 
 
-def test_the_reason_is_one_line() -> None:
+def test_the_reason_is_told_without_its_traceback() -> None:
     message = (
         "The deployment failed to start 2 times in a row. Error:\n"
         '\x1b[36mray::ServeReplica\x1b[39m (pid=1)\n  File "a.py", line 1, in f\n'
         "foretell.errors.GoldenMismatch: output `a` differs by 1\n  import the source again"
     )
-    assert reason(message) == "output `a` differs by 1"
-    assert reason("no room") == "no room"
-    assert reason("") == "no reason is given"
+    why = reason(message)
+    assert (why.message, why.cure) == ("output `a` differs by 1", "import the source again")
+    assert (reason("no room").message, reason("no room").cure) == ("no room", None)
+    assert reason("").message == "no reason is given"
