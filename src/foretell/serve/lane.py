@@ -32,7 +32,7 @@ class GrpcDoor:
 
 
 class Lane:
-    """Made and closed from any thread; all requests run on its one loop, also those that come from another one.
+    """Made and closed from any thread; all requests run on its one loop, also those of another loop.
 
     Attributes:
         port, grpc_port: once it is open; also when free ones were asked for.
