@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 
 from foretell.bundle.manifest import MODEL, Meaning
 from foretell.errors import ManifestInvalid

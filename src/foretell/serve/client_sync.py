@@ -1,19 +1,16 @@
 """The client's twin for plain code: the same methods, each of which waits for its answer."""
 
-import asyncio
-import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
 from foretell.serve.backend import Priority
 from foretell.serve.client import Client
 from foretell.serve.client_answers import Inference
-
-T = TypeVar("T")
+from foretell.serve.loop_thread import LoopThread
 
 
 class SyncClient:
@@ -31,9 +28,7 @@ class SyncClient:
     ) -> None:
         """As `Client`."""
         self._client = Client(url, key, connections=connections, retries=retries, timeout=timeout, ca=ca)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="foretell-client", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("foretell-client")
 
     def forecast(
         self,
@@ -46,7 +41,7 @@ class SyncClient:
         deadline_ms: float | None = None,
     ) -> dict[str, Any]:
         """As `Client.forecast`."""
-        return self._wait(
+        return self._loop.wait(
             self._client.forecast(
                 model,
                 rows,
@@ -69,7 +64,7 @@ class SyncClient:
         id: str = "",
     ) -> Inference:
         """As `Client.infer`."""
-        return self._wait(
+        return self._loop.wait(
             self._client.infer(
                 model,
                 windows,
@@ -83,24 +78,21 @@ class SyncClient:
 
     def models(self) -> list[str]:
         """As `Client.models`."""
-        return self._wait(self._client.models())
+        return self._loop.wait(self._client.models())
 
     def metadata(self, model: str) -> dict[str, Any]:
         """As `Client.metadata`."""
-        return self._wait(self._client.metadata(model))
+        return self._loop.wait(self._client.metadata(model))
 
     def ready(self) -> bool:
         """As `Client.ready`."""
-        return self._wait(self._client.ready())
+        return self._loop.wait(self._client.ready())
 
     def close(self) -> None:
         """A second call does nothing."""
-        if self._loop.is_closed():
-            return
-        self._wait(self._client.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        if not self._loop.closed:
+            self._loop.wait(self._client.close())
+            self._loop.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,14 +101,3 @@ class SyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop.is_closed():
-            work.close()
-            raise RuntimeError("this client is closed")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            raise

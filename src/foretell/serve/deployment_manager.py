@@ -24,7 +24,7 @@ from foretell.errors import ConfigError, ForetellError
 from foretell.serve.asking import Asking, Result
 from foretell.serve.autoscaling import AutoscalingConfig, TradingWorkloadAutoscaler
 from foretell.serve.backend import Priority
-from foretell.serve.fleet import Deployed
+from foretell.serve.deployed import Deployed
 from foretell.serve.measured import Measured
 from foretell.serve.plan import ModelFiles, Plan
 from foretell.serve.resources import BatchConfig, ResourceConfig

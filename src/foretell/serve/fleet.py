@@ -14,10 +14,8 @@ from ray.serve.exceptions import RayServeException
 
 from foretell.config import ServeSettings
 from foretell.errors import RayUnreachable
-from foretell.serve.autoscaling import AutoscalingConfig
+from foretell.serve.deployed import Deployed
 from foretell.serve.doors import ReplicaStats
-from foretell.serve.plan import Plan
-from foretell.serve.resources import ResourceConfig
 
 log = logging.getLogger(__name__)
 APP = "foretell"
@@ -29,17 +27,6 @@ _HEALTH_PERIOD_S, _HEALTH_TIMEOUT_S = 1.0, 10.0
 _AFTER_DRAIN_S = 5.0
 _STARTS = 2  # a replica whose start fails so often will not start
 _MOST_ONGOING = 100_000  # of handles; how many are too many is the queue's decision
-
-Scale = AutoscalingConfig | int
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What a fleet is brought to: of what replicas are made, how many, and how large."""
-
-    plan: Plan
-    scale: Scale
-    resources: ResourceConfig
 
 
 @dataclass(frozen=True)

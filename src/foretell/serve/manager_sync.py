@@ -1,11 +1,9 @@
 """`DeploymentManager`'s twin for plain code: the same methods, and each waits for its answer."""
 
-import asyncio
-import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from numpy.typing import ArrayLike
 
@@ -15,9 +13,8 @@ from foretell.serve.asking import Result
 from foretell.serve.autoscaling import AutoscalingConfig
 from foretell.serve.backend import Priority
 from foretell.serve.deployment_manager import DeploymentManager
+from foretell.serve.loop_thread import LoopThread
 from foretell.serve.resources import BatchConfig, ResourceConfig
-
-T = TypeVar("T")
 
 
 class SyncDeploymentManager:
@@ -29,13 +26,11 @@ class SyncDeploymentManager:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.manager = DeploymentManager(settings)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="foretell-manager", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("foretell-manager")
 
     def initialize(self, model_path: str | Path | None = None) -> bool:
         """As `DeploymentManager.initialize`; likewise all others."""
-        return self._wait(self.manager.initialize(model_path))
+        return self._loop.wait(self.manager.initialize(model_path))
 
     def deploy_model(
         self,
@@ -53,7 +48,7 @@ class SyncDeploymentManager:
         deadline_ms: float | None = None,
         model: str | None = None,
     ) -> Result:
-        return self._wait(self.manager.predict(data, priority, deadline_ms, model))
+        return self._loop.wait(self.manager.predict(data, priority, deadline_ms, model))
 
     def batch_predict(
         self,
@@ -62,10 +57,10 @@ class SyncDeploymentManager:
         deadline_ms: float | None = None,
         model: str | None = None,
     ) -> list[Result | ForetellError]:
-        return self._wait(self.manager.batch_predict(data, priority, deadline_ms, model))
+        return self._loop.wait(self.manager.batch_predict(data, priority, deadline_ms, model))
 
     def update(self, version: str, watch_s: float | None = None) -> None:
-        self._wait(self.manager.update(version, watch_s))
+        self._loop.wait(self.manager.update(version, watch_s))
 
     def scale_deployment(self, num_replicas: int) -> bool:
         return self.manager.scale_deployment(num_replicas)
@@ -83,20 +78,17 @@ class SyncDeploymentManager:
         return self.manager.apply_stress_test_scaling()
 
     def get_deployment_stats(self) -> Result:
-        return self._wait(self.manager.get_deployment_stats())
+        return self._loop.wait(self.manager.get_deployment_stats())
 
     def health_check(self) -> Result:
-        return self._wait(self.manager.health_check())
+        return self._loop.wait(self.manager.health_check())
 
     def check_performance_requirements(self) -> Result:
         return self.manager.check_performance_requirements()
 
     def shutdown(self) -> None:
         self.manager.shutdown()
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        self._loop.close()
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +97,3 @@ class SyncDeploymentManager:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.shutdown()
-
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -18,8 +18,8 @@ from foretell.serve.app import App
 from foretell.serve.asking import Ask
 from foretell.serve.autoscaling import ONGOING, Ongoing
 from foretell.serve.backend import Answer, Call, Priority, Refusal
+from foretell.serve.deployed import Deployed
 from foretell.serve.doors import Doors
-from foretell.serve.fleet import Deployed
 from foretell.serve.lane import GrpcDoor, Lane
 from foretell.serve.listener import ASGIApp
 from foretell.serve.plan import Plan

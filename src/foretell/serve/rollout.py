@@ -5,7 +5,8 @@ import re
 import time
 
 from foretell.errors import DeployFailed
-from foretell.serve.fleet import Deployed, Fleet
+from foretell.serve.deployed import Deployed
+from foretell.serve.fleet import Fleet
 
 log = logging.getLogger(__name__)
 _ERROR = re.compile(r"^(?:[a-z_]\w*\.)*[A-Z]\w+: ")  # `foretell.errors.GoldenMismatch: `

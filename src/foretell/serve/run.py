@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from foretell.config import Settings
 from foretell.ending import Interrupted, asked_to_end
 from foretell.errors import RayUnreachable
-from foretell.serve.fleet import Deployed, FleetStatus
+from foretell.serve.deployed import Deployed
+from foretell.serve.fleet import FleetStatus
 from foretell.serve.service import Service
 
 log = logging.getLogger("foretell.serve")

@@ -16,7 +16,8 @@ from foretell.config import ServeSettings, Settings
 from foretell.errors import ConfigError
 from foretell.importers.resolve import resolve_bundle
 from foretell.serve.autoscaling import AutoscalingConfig, named_autoscaling
-from foretell.serve.fleet import Deployed, Fleet, Scale
+from foretell.serve.deployed import Deployed, Scale
+from foretell.serve.fleet import Fleet
 from foretell.serve.plan import ModelFiles, Plan, read_models
 from foretell.serve.resources import ResourceConfig
 from foretell.serve.rollout import roll_out
