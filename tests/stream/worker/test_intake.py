@@ -147,6 +147,13 @@ def test_nothing_is_passed_until_it_is_delivered(joined: Joined) -> None:
     assert taking.next == {("rows", 0): 14, ("rows", 1): 10}  # markers lie between the last row and the end
 
 
+def test_rows_that_follow_on_an_end_count(joined: Joined) -> None:
+    taking, consumer = joined
+    consumer.waiting = [record(10), end(11), record(11), record(12)]
+    taking.done(taking.poll(10, 0.1))
+    assert taking.next["rows", 0] == 13
+
+
 def test_a_way_back_leads_to_the_first_row_that_was_not_delivered(joined: Joined) -> None:
     taking, consumer = joined
     consumer.waiting = [record(10)]
