@@ -24,7 +24,9 @@ from foretell.config.settings import Settings
 from foretell.errors import ForetellError
 from foretell.stream.messages import schema
 from foretell.stream.messages.template import PLACEHOLDERS
-from foretell.telemetry.metrics import TABLE
+from foretell.telemetry.metrics import TABLE as STREAM_TABLE
+from foretell.telemetry.metrics import Metric
+from foretell.telemetry.serve_metrics import TABLE as SERVE_TABLE
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 HEAD = "<!-- Made by scripts/generate_reference.py; change the code, not this file. -->\n\n"
@@ -84,11 +86,12 @@ def error_table() -> str:
 
 
 def metrics() -> str:
-    """Every figure on /metrics."""
-    rows = [(f"`{m.name}`", m.kind.value, f"`{m.label}`" if m.label else "", m.help) for m in TABLE]
+    """Every figure on /metrics, of either door."""
     return (
-        f"{HEAD}# Metrics\n\nOn `GET /metrics` of the supervisor, and through Ray with `ray_` before the "
-        "name.\n\n" + _table(("metric", "kind", "label", "what it counts"), rows)
+        f"{HEAD}# Metrics\n\nThrough Ray they have `ray_` before the name.\n\n## The stream door\n\n"
+        f"On `GET /metrics` of the supervisor, of all workers together.\n\n{_figures(STREAM_TABLE)}"
+        "## The request door\n\nOn `GET /metrics` of a server's port, of the replica that takes the "
+        f"connection.\n\n{_figures(SERVE_TABLE)}"
     )
 
 
@@ -130,6 +133,14 @@ def outdated(folder: Path = FOLDER) -> list[str]:
         for name, make in PAGES.items()
         if not (folder / f"{name}.md").is_file() or (folder / f"{name}.md").read_text() != make()
     ]
+
+
+def _figures(table: Sequence[Metric]) -> str:
+    rows = []
+    for metric in table:
+        labels = ", ".join(f"`{name}`" for name in (metric.label or "").split(",") if name)
+        rows.append((f"`{metric.name}`", metric.kind.value, labels, metric.help))
+    return _table(("metric", "kind", "labels", "what it counts"), rows)
 
 
 def _described(command: Command) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:

@@ -79,7 +79,7 @@ def calls(text: str) -> list[tuple[str, str]]:
 
 def test_calls_are_found() -> None:
     names = [name for name, _ in calls((ROOT / "README.md").read_text())]
-    assert names == ["import", "inspect", "predict", "stream", "tail", "dlq list"]
+    assert names == ["import", "inspect", "predict", "stream", "tail", "dlq list", "serve", "bench"]
 
 
 @pytest.mark.parametrize("page", BY_HAND, ids=name_of)
@@ -150,12 +150,9 @@ def test_architecture_draws_the_rooms_as_the_test_has_them() -> None:
 def test_files_that_architecture_names_exist() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     for name in re.findall(r"\b(?:[a-z]+/)?[a-z_]+\.py\b", text):
-        places = [
-            ROOT / name,
-            ROOT / "src/foretell" / name,
-            ROOT / "src/foretell/stream" / name,
-            *(ROOT / "src/foretell/stream").glob(f"*/{name}"),
-        ]
+        rooms = [ROOT / "src/foretell" / room for room in ("stream", "serve")]
+        below = [place for room in rooms for place in (room / name, *room.glob(f"*/{name}"))]
+        places = [ROOT / name, ROOT / "src/foretell" / name, *below]
         assert any(place.exists() for place in places), name
 
 
