@@ -13,7 +13,7 @@ from tests.e2e.feeder import NUMBER
 from tests.e2e.promises import Origin, Promises
 from tests.e2e.rows import PARTITIONS, Row
 
-_QUIET = {"log_level": 0, "error_cb": lambda error: None}
+_QUIET = {"log_level": 0, "error_cb": lambda error: None, "metadata.recovery.strategy": "none"}
 _SHOWN = 5
 _PATIENCE_S = 30.0
 _KEPT = 100_000  # rows
@@ -34,7 +34,6 @@ class Audit:
         self._redeemed: set[tuple[str, Origin]] = set()
         topics = names.input, names.output, names.dead_letters
         self._next = {(topic, partition): 0 for topic in topics for partition in range(PARTITIONS)}
-        self._admin = AdminClient({"bootstrap.servers": servers, **_QUIET})
         self.sent: dict[int, Row] = {}
         self.counts: Counter[str] = Counter()
         self.troubles: list[str] = []
@@ -63,7 +62,7 @@ class Audit:
 
     def owners(self) -> dict[str, set[int]]:
         """Partitions by the identity of the worker that has them; empty while the group does not say."""
-        future = self._admin.describe_consumer_groups([self._names.group])[self._names.group]
+        future = self._asking().describe_consumer_groups([self._names.group])[self._names.group]
         try:
             members = future.result(10.0).members
         except KafkaException:
@@ -141,14 +140,16 @@ class Audit:
     def _trouble(self, *words: str) -> None:
         self.troubles += words[: max(0, 4 * _SHOWN - len(self.troubles))]
 
+    def _asking(self) -> AdminClient:
+        """One that has asked before a leader changed would keep to the old leader's epoch for ever."""
+        return AdminClient({"bootstrap.servers": self._servers, **_QUIET})
+
     def _ends(self, topics: Sequence[str]) -> dict[Place, int]:
         """High watermarks: behind the records of transactions that are still open. Waits for leaders."""
         wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(PARTITIONS)}
         deadline = time.monotonic() + _PATIENCE_S
         while True:
-            # One that has asked before a leader changed keeps to the old leader's epoch for ever.
-            admin = AdminClient({"bootstrap.servers": self._servers, **_QUIET})
-            answers = admin.list_offsets(
+            answers = self._asking().list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5.0
             )
             try:

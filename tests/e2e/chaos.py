@@ -126,7 +126,13 @@ class Chaos:
     def _guest(self) -> WorkerProcess:
         guest = self._trial.worker(GUEST)
         name = f"{self._trial.names.group}-{GUEST}"
-        wait_until(lambda: guest.ended or self._trial.audit.owners().get(name), 60, "work for the guest")
+        owners = self._trial.audit.owners
+        try:
+            wait_until(lambda: guest.ended or owners().get(name), 60, "work for the guest")
+        except AssertionError as late:
+            guest.signal(signal.SIGUSR1)  # where it hangs
+            self._pause(1.0, 1.0)
+            raise AssertionError(f"{late}; {owners()}\n{self._trial.last_words()}") from None
         self._pause(0.5, 4.0)
         return guest
 

@@ -16,7 +16,7 @@ from foretell.demo.apache_kafka import free_ports
 from foretell.demo.leash import Leashed
 
 ROOT = Path(__file__).parents[2]
-_LOOK_S = 0.02
+_LOOK_S = 0.05
 
 
 def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
