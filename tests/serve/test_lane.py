@@ -255,6 +255,16 @@ def test_endless_headers_are_refused(lane: Callable[..., Lane]) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
+def test_a_body_in_one_piece_with_its_headers_is_no_header(lane: Callable[..., Lane]) -> None:
+    opened = lane(header_bytes=1000)
+    with socket.create_connection(("127.0.0.1", opened.port)) as connection:
+        connection.settimeout(5)
+        for size in (2_000, 20_000):
+            head = f"POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: {size}\r\n\r\n"
+            connection.sendall(head.encode() + b"x" * size)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+
 def test_another_loops_request_is_answered_on_the_lanes_own(lane: Callable[..., Lane]) -> None:
     threads: list[str] = []
 

@@ -182,6 +182,7 @@ class Connection(HttpToolsProtocol):
         self._stuck_since: float | None = None  # the client takes nothing of its answer
         self._head = 0  # bytes of a request whose headers are not complete
         self._in_head = True
+        self._head_ended = False  # in what was received last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -191,8 +192,9 @@ class Connection(HttpToolsProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
+        self._head_ended = False
         super().data_received(data)
-        if self._in_head:
+        if self._in_head and not self._head_ended:  # else most of it may have been a body
             self._head += len(data)
             if self._head > self._limits.header_bytes and not self.transport.is_closing():
                 self.send_400_response("The headers are larger than the limit.")
@@ -202,7 +204,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._head_ended = False, True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
