@@ -149,12 +149,13 @@ class Audit:
         wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(PARTITIONS)}
         deadline = time.monotonic() + _PATIENCE_S
         while True:
-            answers = self._asking().list_offsets(
+            asking = self._asking()  # held on to: a client that is let go leaves its answers open for ever
+            answers = asking.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5.0
             )
             try:
-                return {(p.topic, p.partition): future.result().offset for p, future in answers.items()}
-            except KafkaException:
+                return {(p.topic, p.partition): future.result(10).offset for p, future in answers.items()}
+            except (KafkaException, TimeoutError):
                 if time.monotonic() > deadline:
                     raise
 

@@ -270,12 +270,3 @@ def test_what_passes_is_waited_for(joined: Joined, code: int) -> None:
     taking, consumer = joined
     consumer.waiting = [event(code), record(10)]
     assert taking.poll(10, 0.1).blocks[0].offset.tolist() == [10]
-
-
-def test_records_that_come_twice_count_once(joined: Joined) -> None:
-    """Seen around seeks in a rebalance: librdkafka handed out again what had been polled and committed."""
-    taking, consumer = joined
-    consumer.waiting = [record(10), record(11), record(10), record(12)]
-    assert [b.offset.tolist() for b in taking.poll(10, 0.1).blocks] == [[10, 11, 12]]
-    consumer.waiting = [record(11), record(12)]
-    assert taking.poll(10, 0.1).blocks == []

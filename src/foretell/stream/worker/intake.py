@@ -1,10 +1,8 @@
 """The consumer: blocks of records, and which partitions are ours."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as Cause
 
@@ -12,8 +10,6 @@ from foretell.config import KafkaSettings
 from foretell.errors import Fenced, KafkaError
 from foretell.stream.kafka.clients import client_config
 from foretell.stream.messages.blocks import Incoming, Place, Polled
-
-log = logging.getLogger(__name__)
 
 CONSUMER = {
     "enable.auto.commit": False,
@@ -58,7 +54,6 @@ class Intake:
         self._take_over = take_over
         self._let_go = let_go
         self._disturbed = False
-        self._expected: dict[Place, int] = {}
         self.next: dict[Place, int] = {}
         self.ends: dict[Place, int] = {}
         self.reached: set[Place] = set()
@@ -89,8 +84,7 @@ class Intake:
             return Polled(ends={place: end for place, end in ends.items() if place not in stale})
         topics = list(dict.fromkeys(m.topic() for m in records))
         of = {t: records if len(topics) == 1 else [m for m in records if m.topic() == t] for t in topics}
-        blocks = [self._fresh(Incoming.of(topic, messages)) for topic, messages in of.items()]
-        return Polled([block for block in blocks if len(block)], ends)
+        return Polled([Incoming.of(topic, messages) for topic, messages in of.items()], ends)
 
     def membership(self) -> Any:
         """Who we are in the group, and in which generation; goes with the offsets of a transaction."""
@@ -113,7 +107,7 @@ class Intake:
 
     def _seek(self, places: set[Place]) -> None:
         for topic, partition in places & self.next.keys():
-            offset = self._expected[topic, partition] = self.next[topic, partition]
+            offset = self.next[topic, partition]
             try:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
             except KafkaException as error:
@@ -155,22 +149,6 @@ class Intake:
                 _raise_if_over(cause)
         return records, ends
 
-    def _fresh(self, block: Incoming) -> Incoming:
-        """Without what was polled before: around a seek, librdkafka can hand out the same records twice."""
-        keep = np.ones(len(block), np.bool_)
-        for partition in np.unique(block.partition).tolist():
-            rows = np.flatnonzero(block.partition == partition)
-            offsets = block.offset[rows]
-            seen = np.maximum.accumulate(
-                np.append(self._expected.get((block.topic, partition), 0), offsets + 1)
-            )
-            keep[rows] = offsets >= seen[:-1]
-            self._expected[block.topic, partition] = int(seen[-1])
-        if keep.all():
-            return block
-        log.info("%d records came twice from the client, and count once", len(keep) - int(keep.sum()))
-        return Incoming.of(block.topic, [block.messages[i] for i in np.flatnonzero(keep).tolist()])
-
     def _advance(self, place: Place, offset: int) -> None:
         if place in self.next:
             self.next[place] = max(offset, self.next[place])
@@ -184,7 +162,6 @@ class Intake:
         places = [(p.topic, p.partition) for p in partitions]
         starts = self._take_over(places)
         self.next |= starts
-        self._expected |= starts
         consumer.incremental_assign([TopicPartition(t, p, starts[t, p]) for t, p in places])
         for place in places:
             self._advance(place, starts[place])
@@ -194,7 +171,6 @@ class Intake:
         places = [(p.topic, p.partition) for p in partitions]
         for place in places:
             self.next.pop(place, None)
-            self._expected.pop(place, None)
             self.reached.discard(place)
         self._let_go(places)
         consumer.incremental_unassign(partitions)

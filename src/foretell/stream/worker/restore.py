@@ -107,7 +107,9 @@ class Restorer:
                     isolation_level=IsolationLevel.READ_UNCOMMITTED,
                     request_timeout=_PATIENCE_S,
                 )
-                return {place.partition: future.result().offset for place, future in answers.items()}
+                return {p.partition: future.result(2 * _PATIENCE_S).offset for p, future in answers.items()}
+            except TimeoutError:
+                self._wait_or_raise(KafkaException(Cause(Cause._TIMED_OUT)))
             except KafkaException as error:
                 self._wait_or_raise(error)
 
