@@ -62,10 +62,11 @@ class Audit:
 
     def owners(self) -> dict[str, set[int]]:
         """Partitions by the identity of the worker that has them; empty while the group does not say."""
-        future = self._asking().describe_consumer_groups([self._names.group])[self._names.group]
+        asking = self._asking()
+        future = asking.describe_consumer_groups([self._names.group])[self._names.group]
         try:
             members = future.result(10.0).members
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             return {}
         return {m.group_instance_id: {p.partition for p in m.assignment.topic_partitions} for m in members}
 
@@ -141,7 +142,10 @@ class Audit:
         self.troubles += words[: max(0, 4 * _SHOWN - len(self.troubles))]
 
     def _asking(self) -> AdminClient:
-        """One that has asked before a leader changed would keep to the old leader's epoch for ever."""
+        """One that has asked before a leader changed would keep to the old leader's epoch for ever.
+
+        It has to be held on to: a client that is let go leaves its answers open.
+        """
         return AdminClient({"bootstrap.servers": self._servers, **_QUIET})
 
     def _ends(self, topics: Sequence[str]) -> dict[Place, int]:
@@ -149,7 +153,7 @@ class Audit:
         wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(PARTITIONS)}
         deadline = time.monotonic() + _PATIENCE_S
         while True:
-            asking = self._asking()  # held on to: a client that is let go leaves its answers open for ever
+            asking = self._asking()
             answers = asking.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=5.0
             )
