@@ -33,6 +33,6 @@ def test_the_broker_is_gone_for_a_while(kafka_libs: Path, trials: MakeTrial) -> 
         wait_until(lambda: stream.health().get("healthy"), 60, f"health\n{stream.last_words()}")
         feeder.stop()
         trial.settle(60)
-        assert trial.promises.made["revisions"] > 100
-        assert trial.promises.made["engine_error"] > 10
+        assert trial.promises.made["revisions"] > 20
+        assert trial.promises.made["engine_error"] > 2
     assert stream.log.read_text().count("does not answer") < 20, "one line a change of state"

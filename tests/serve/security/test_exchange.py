@@ -79,7 +79,7 @@ def test_a_failed_exchange_is_told_by_the_next(caplog: pytest.LogCaptureFixture)
 def ray_here() -> Iterator[None]:
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     yield
     ray.shutdown()
 
