@@ -35,16 +35,16 @@ class Sizes:
 
 FULL = Sizes(
     "full",
-    repeats=5,
-    engine_s=0.25,
-    engine_repeats=21,
+    repeats=3,
+    engine_s=0.2,
+    engine_repeats=15,
     rows=400_000,
-    peer_rows=100_000,
-    block_rows=(2_000, 4_000, 8_000, 16_000),
-    offered_s=60.0,
-    settle_s=10.0,
+    peer_rows=60_000,
+    block_rows=(4_000, 8_000, 16_000),
+    offered_s=30.0,
+    settle_s=8.0,
     series=(100_000, 1_000_000),
-    kills=5,
+    kills=3,
 )
 QUICK = Sizes(
     "quick",
