@@ -96,7 +96,8 @@ class Chaos:
         """The supervisor ends a worker that does not answer."""
         for pid in self._actors()[:1]:
             _signal(pid, signal.SIGSTOP)
-            wait_until(lambda pid=pid: gone(pid), 60, "its replacement")  # type: ignore[misc]
+            # One that was still starting has stall + 60 s to come up.
+            wait_until(lambda pid=pid: gone(pid), 120, "its replacement")  # type: ignore[misc]
 
     def guest_comes_and_goes(self) -> None:
         guest = self._guest()
