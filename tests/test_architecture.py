@@ -47,6 +47,20 @@ MAY_IMPORT = {
         "errors",
     },
 }
+# The rooms of the request door: what a room of it may import of the others.
+SERVE_MAY_IMPORT = {
+    "backend": set(),
+    "loop_thread": set(),
+    "scheduler": {"backend"},
+    "security": {"backend"},
+    "models": {"scheduler", "backend"},
+    "protocols": {"security", "backend"},
+    "replica": {"deployment", "protocols", "models", "security", "backend"},
+    "deployment": {"replica", "security"},
+    "manager": {"deployment", "replica", "loop_thread", "backend"},
+    "client": {"protocols", "loop_thread", "backend"},
+    "run": {"deployment"},
+}
 TOP = {"cli", "client", "demo"}
 FORBIDDEN_AT_RUN_TIME = {
     "keras",
@@ -95,6 +109,19 @@ def test_imports_run_downward() -> None:
         for name in imports(file):
             there = name.removeprefix("foretell.").split(".")[0]
             if name.startswith("foretell.") and there not in MAY_IMPORT[here] | {here, "__version__"}:
+                wrong.append(f"{file.relative_to(ROOT)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_rooms_of_the_request_door_are_apart() -> None:
+    wrong = []
+    for file in sorted((ROOT / "serve").rglob("*.py")):
+        here = room(file.relative_to(ROOT / "serve").parts)
+        if here == "__init__":
+            continue
+        for name in imports(file):
+            there = name.removeprefix("foretell.serve.").split(".")[0]
+            if name.startswith("foretell.serve.") and there not in SERVE_MAY_IMPORT[here] | {here}:
                 wrong.append(f"{file.relative_to(ROOT)} imports {name}")
     assert not wrong, "\n".join(wrong)
 

@@ -19,6 +19,7 @@
     ├── EngineError              the runtime failed on a batch                      exit  6
     ├── RayUnreachable           no way to the cluster worked                       exit  7
     ├── DeployFailed             a version never became ready, or turned sick       exit  9
+    ├── ServerUnreachable        nobody answers, or somebody who is no foretell     exit  9
     └── KafkaError               the broker or a topic                              exit  8
         ├── BrokerUnreachable    nobody answers at the address                      exit  8
         ├── TopicMissing         and could not be created                           exit  8
@@ -124,6 +125,12 @@ class RayUnreachable(ForetellError):
 
 class DeployFailed(ForetellError):
     code, exit_status, http_status = "deploy_failed", 9, 503
+
+
+class ServerUnreachable(ForetellError):
+    """Nobody answers at the address of a server, or somebody who is no foretell."""
+
+    code, exit_status, http_status = "server_unreachable", 9, 503
 
 
 class KafkaError(ForetellError):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from foretell.bundle.bundle import open_bundle
 from foretell.bundle.manifest import Manifest
 from foretell.config import LimitSettings, SecuritySettings, ServeSettings
-from foretell.serve.app import App
 from foretell.serve.backend import Answer, Call
+from foretell.serve.protocols.app import App
 from foretell.serve.security.guard import Guard
 
 

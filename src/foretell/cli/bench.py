@@ -15,8 +15,8 @@ from rich.table import Table
 from foretell.config.parts import seconds
 from foretell.errors import ConfigError
 from foretell.serve.backend import Priority
-from foretell.serve.client import Client
-from foretell.serve.load import Load, Plan, Result
+from foretell.serve.client.client import Client
+from foretell.serve.client.load import Load, Plan, Result
 from foretell.serve.security.startup import is_loopback
 
 KEY_VARIABLE = "FORETELL_KEY"

@@ -11,7 +11,7 @@ from foretell.telemetry.log import setup
 
 if TYPE_CHECKING:
     from foretell.bundle.manifest import Manifest
-    from foretell.serve.deployed import Deployed
+    from foretell.serve.deployment.deployed import Deployed
 
 _WRITTEN_OUT = 60  # numbers of a window that a person may want to see
 

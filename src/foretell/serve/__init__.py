@@ -4,10 +4,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from foretell.serve.autoscaling import AutoscalingConfig, TradingWorkloadAutoscaler
-    from foretell.serve.deployment_manager import DeploymentManager
-    from foretell.serve.manager_sync import SyncDeploymentManager
-    from foretell.serve.resources import BatchConfig, ResourceConfig
+    from foretell.serve.deployment.autoscaling import AutoscalingConfig, TradingWorkloadAutoscaler
+    from foretell.serve.deployment.resources import BatchConfig, ResourceConfig
+    from foretell.serve.manager.deployment_manager import DeploymentManager
+    from foretell.serve.manager.sync import SyncDeploymentManager
 
 __all__ = [
     "AutoscalingConfig",
@@ -18,12 +18,12 @@ __all__ = [
     "TradingWorkloadAutoscaler",
 ]
 _WHERE = {
-    "AutoscalingConfig": "autoscaling",
-    "BatchConfig": "resources",
-    "DeploymentManager": "deployment_manager",
-    "ResourceConfig": "resources",
-    "SyncDeploymentManager": "manager_sync",
-    "TradingWorkloadAutoscaler": "autoscaling",
+    "AutoscalingConfig": "deployment.autoscaling",
+    "BatchConfig": "deployment.resources",
+    "DeploymentManager": "manager.deployment_manager",
+    "ResourceConfig": "deployment.resources",
+    "SyncDeploymentManager": "manager.sync",
+    "TradingWorkloadAutoscaler": "deployment.autoscaling",
 }
 
 

@@ -130,6 +130,19 @@ class Answer:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What became of a call, for metrics. `outcome`: `ok`, `cancelled` or a refusal's reason."""
+
+    door: str
+    model: str
+    version: str
+    priority: Priority
+    outcome: str
+    seconds: float
+    rows: int
+
+
 class Backend(Protocol):
     """The models of this replica."""
 

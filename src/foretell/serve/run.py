@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from foretell.config import Settings
 from foretell.ending import Interrupted, asked_to_end
 from foretell.errors import RayUnreachable
-from foretell.serve.deployed import Deployed
-from foretell.serve.fleet import FleetStatus
-from foretell.serve.service import Service
+from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.fleet import FleetStatus
+from foretell.serve.deployment.service import Service
 
 log = logging.getLogger("foretell.serve")
 _LOOK_S = 1.0

@@ -13,11 +13,11 @@ import pytest
 
 from foretell.config import Settings
 from foretell.errors import ConfigError
-from foretell.serve.autoscaling import AutoscalingConfig
 from foretell.serve.backend import Refusal
-from foretell.serve.deployment_manager import DeploymentManager
-from foretell.serve.manager_sync import SyncDeploymentManager
-from foretell.serve.resources import ResourceConfig
+from foretell.serve.deployment.autoscaling import AutoscalingConfig
+from foretell.serve.deployment.resources import ResourceConfig
+from foretell.serve.manager.deployment_manager import DeploymentManager
+from foretell.serve.manager.sync import SyncDeploymentManager
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
 

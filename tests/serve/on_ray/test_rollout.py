@@ -9,8 +9,8 @@ import pytest
 from foretell.bundle.bundle import open_bundle
 from foretell.config import Settings
 from foretell.errors import ConfigError, DeployFailed
-from foretell.serve.rollout import reason
-from foretell.serve.service import Service
+from foretell.serve.deployment.rollout import reason
+from foretell.serve.deployment.service import Service
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
 

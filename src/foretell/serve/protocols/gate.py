@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foretell.bundle.manifest import Manifest
 from foretell.config import ServeSettings
-from foretell.serve.backend import Answer, Backend, Call, Priority, Refusal
+from foretell.serve.backend import Answer, Backend, Call, Outcome, Priority, Refusal
 from foretell.serve.protocols.errors import as_refusal, invalid, no_answer
 from foretell.serve.protocols.options import Options
 from foretell.serve.security.guard import Guard, Identity
@@ -36,19 +36,6 @@ class Caller:
     version: str = ""
     priority: Priority = Priority.LOW
     rows: int = 0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a call, for metrics. `outcome`: `ok`, `cancelled` or a refusal's reason."""
-
-    door: str
-    model: str
-    version: str
-    priority: Priority
-    outcome: str
-    seconds: float
-    rows: int
 
 
 Observe = Callable[[Outcome], None]

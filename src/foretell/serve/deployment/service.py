@@ -1,0 +1,232 @@
+"""Serving from start to end: reach Ray, deploy models, change what is deployed, end. All calls may block."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import ray
+
+from foretell.bundle.bundle import Bundle, open_bundle
+from foretell.bundle.manifest import MANIFEST
+from foretell.cluster import Cluster
+from foretell.config import ServeSettings, Settings
+from foretell.errors import ConfigError
+from foretell.importers.resolve import resolve_bundle
+from foretell.serve.deployment.autoscaling import AutoscalingConfig, named_autoscaling
+from foretell.serve.deployment.deployed import Deployed, Scale
+from foretell.serve.deployment.fleet import Fleet
+from foretell.serve.deployment.plan import ModelFiles, Plan, read_models
+from foretell.serve.deployment.resources import ResourceConfig
+from foretell.serve.deployment.rollout import roll_out
+from foretell.serve.security.key_file import read_keys
+from foretell.serve.security.startup import check_binding, ray_auth_environment, tls_context
+
+log = logging.getLogger("foretell.serve")
+
+
+class Service:
+    """Attributes:
+    fleet: what is deployed.
+    own: Ray is ours and ends with us.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.fleet = Fleet()
+        self._cluster: Cluster | None = None
+
+    @property
+    def own(self) -> bool:
+        return self._cluster is not None and self._cluster.own
+
+    @property
+    def deployed(self) -> Deployed:
+        """Raises `ConfigError` when nothing is."""
+        deployed = self.fleet.deployed() if ray.is_initialized() else None
+        if deployed is None:
+            raise ConfigError("nothing is deployed", cure="await initialize(), or deploy_model(path), first")
+        return deployed
+
+    def start(
+        self, models: Sequence[str], scale: Scale | None = None, resources: ResourceConfig | None = None
+    ) -> Deployed:
+        """Reach Ray and serve these models.
+
+        Args:
+            models: paths of bundles or of a model's files, or names of the store (`name`, `name:version`,
+                `name@alias`). scale, resources: unset: as the settings say.
+
+        Raises:
+            ConfigError, BundleError, ImportFailed: before anything is started.
+            RayUnreachable, DeployFailed.
+        """
+        settings = self.settings
+        _check_security(settings.serve)
+        files = read_models([find_bundle(model, settings) for model in models])
+        resources = resources or ResourceConfig.named(settings.serve.resources)
+        scale = scale or settings.serve.replicas or named_autoscaling(settings.serve.autoscale)
+        scale = self._connect(scale, resources)
+        self.fleet.start(settings.serve)
+        plan = Plan(self._with_ports(), files, self._gpu(), min(resources.num_gpus, 1.0))
+        wanted = Deployed(plan, scale, resources)
+        self._roll_out(wanted)
+        return wanted
+
+    def update(self, model: str, watch_s: float | None = None) -> Deployed:
+        """Another version of a model that is served; `watch_s`: unset: as `serve.watch` says.
+
+        Raises:
+            DeployFailed: it is no good; the version from before goes on.
+        """
+        now = self.deployed
+        files = ModelFiles.of(find_bundle(self._meant(model, now), self.settings))
+        if files.name not in now.plan.versions:
+            served = ", ".join(now.plan.versions)
+            raise ConfigError(f"no model {files.name} is served, but {served}", cure="deploy it first")
+        return self.change(Deployed(now.plan.with_model(files), now.scale, now.resources), watch_s)
+
+    def change(self, wanted: Deployed, watch_s: float | None = None) -> Deployed:
+        """Go from what is deployed to something else, as `update` does."""
+        self._roll_out(wanted, watch_s)
+        return wanted
+
+    def rescale(self, scale: Scale) -> None:
+        """Return at once; replicas come and go, and no request is lost."""
+        now = self.deployed
+        self.fleet.deploy(Deployed(now.plan, self._fitting(scale, now.resources), now.resources))
+
+    def alive(self) -> bool:
+        """Whether Ray is still there."""
+        return self._cluster.alive() if self._cluster else ray.is_initialized()
+
+    def stop(self) -> None:
+        """Drain and end; to be called once more does no harm."""
+        if ray.is_initialized() and self.alive():
+            self.fleet.close(serve_too=not self.own)
+        if self._cluster is not None:
+            self._cluster.close()
+            self._cluster = None
+
+    def _roll_out(self, wanted: Deployed, watch_s: float | None = None) -> None:
+        serve = self.settings.serve
+        roll_out(self.fleet, wanted, serve.wait, serve.watch if watch_s is None else watch_s)
+
+    def _connect(self, scale: Scale, resources: ResourceConfig) -> Scale:
+        """Reach Ray; the scale that it has room for."""
+        if ray.is_initialized():
+            return self._fitting(scale, resources)
+        most = scale if isinstance(scale, int) else _room(scale, resources).max_replicas
+        # Twice: a new version comes up beside the old one.
+        cluster = Cluster(self.settings.ray, int(2 * most * resources.num_cpus) + 1)
+        if cluster.own:
+            # Not the mode: Ray turns it on itself for a Ray of one's own, and would not notice ours any more.
+            token = ray_auth_environment(_state_folder())["RAY_AUTH_TOKEN_PATH"]
+            os.environ.setdefault("RAY_AUTH_TOKEN_PATH", token)
+        cluster.connect(time.monotonic() + self.settings.serve.wait)
+        self._cluster = cluster
+        return self._fitting(scale, resources)
+
+    def _fitting(self, scale: Scale, resources: ResourceConfig) -> Scale:
+        """On a Ray of our own no more replicas than there are cores, unless a number is asked for."""
+        if isinstance(scale, int) or not self.own:
+            return scale
+        fitting = _room(scale, resources)
+        if fitting != scale:
+            log.info("this machine has room for %d replicas", fitting.max_replicas)
+        return fitting
+
+    def _gpu(self) -> bool:
+        settings = self.settings
+        if not settings.serve.gpu or settings.engine.device == "cpu":
+            return False
+        if ray.cluster_resources().get("GPU", 0):
+            return True
+        log.warning("No GPU devices found, using CPU")
+        return False
+
+    def _with_ports(self) -> Settings:
+        """Ports that replicas share must be numbers; one that somebody else has is told before they start."""
+        serve = self.settings.serve
+        taken_by_us = self.fleet.deployed()
+        ours = taken_by_us.plan.settings.serve if taken_by_us else None
+        ports = {}
+        for name in ("port", "grpc_port"):
+            asked, before = getattr(serve, name), getattr(ours, name, None)
+            keep = before is not None and asked in (0, before)
+            ports[name] = before if keep else _free_port(serve.host, asked, look=self.own)
+        return self.settings.model_copy(update={"serve": serve.model_copy(update=ports)})
+
+    def _meant(self, model: str, now: Deployed) -> str:
+        """A bare version is one of the only model that is served."""
+        if len(now.plan.models) == 1 and not Path(model).exists():
+            name = now.plan.models[0].name
+            if not model.startswith(name):
+                return f"{name}{model}" if model.startswith(("@", ":")) else f"{name}:{model}"
+        return model
+
+
+def find_bundle(model: str, settings: Settings) -> Bundle:
+    """A path, or a name under the storage path; see `resolve_bundle`."""
+    path = Path(model)
+    if (path / MANIFEST).is_file():
+        return open_bundle(path)
+    if path.is_dir():
+        part = settings.model.model_copy(
+            update={"bundle": None, "name": path.name, "storage_path": path.parent}
+        )
+    else:
+        part = settings.model.model_copy(update={"bundle": None, "name": model})
+    return open_bundle(resolve_bundle(settings.model_copy(update={"model": part})))
+
+
+def only_model(settings: Settings) -> str:
+    """The model of the settings, or the only one under their storage path. Raises `ConfigError`."""
+    model = settings.model
+    if model.bundle or model.name:
+        return str(model.bundle or model.name)
+    folder = model.storage_path
+    there = sorted(
+        f.name for f in (folder.iterdir() if folder.is_dir() else ()) if f.is_dir() and f.name[0] != "."
+    )
+    if len(there) != 1:
+        raise ConfigError(
+            f"no model is named, and under {folder} there is {', '.join(there) or 'none'}",
+            cure="give a path or a name; MODEL_STORAGE_PATH is the folder of models",
+        )
+    return there[0]
+
+
+def _check_security(serve: ServeSettings) -> None:
+    """What replicas would only find out when they start. Raises `ConfigError`."""
+    check_binding(serve.host, serve.security)
+    tls_context(serve.security)
+    if serve.security.keys is not None:
+        read_keys(serve.security.keys)
+
+
+def _room(scale: AutoscalingConfig, resources: ResourceConfig) -> AutoscalingConfig:
+    cores = os.cpu_count() or 1
+    return scale.within(max(2, int(cores // max(resources.num_cpus, 0.1))))
+
+
+def _free_port(host: str, port: int, *, look: bool) -> int:
+    if port and not look:
+        return port
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(address)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                cure="give another --port or --grpc-port, or 0 for a free one",
+            ) from None
+        return int(trial.getsockname()[1])
+
+
+def _state_folder() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "foretell"

@@ -1,0 +1,1 @@
+"""`DeploymentManager`: all of the request door for a Python program."""

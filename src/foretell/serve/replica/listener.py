@@ -1,0 +1,234 @@
+"""HTTP on a socket that the replicas of a node share: accept, watch the connections, leave without a loss."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from foretell.config import LimitSettings
+from foretell.serve.protocols.asgi import Receive, Scope, Send
+from foretell.serve.replica.syn_filter import drop_new_connections
+
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+_BACKLOG = 2048
+_AT_ONCE = 64  # connections accepted before others get their turn
+_SWEEP_S = 0.5
+_NO_FILES_S = 0.5  # pause after the process ran out of file descriptors
+_FRESH_S = 1.0  # while leaving: for the first request of a connection that has just come
+_HANDSHAKE_S = 0.03  # for those that are under way when the door closes
+_CLOSE = (b"connection", b"close")
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """A listening socket whose port other processes of this user may share. Raises `OSError`."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    shared = socket.socket(family, kind, protocol)
+    try:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+        shared.setblocking(False)
+        shared.bind(address)
+        shared.listen(_BACKLOG)
+    except BaseException:
+        shared.close()
+        raise
+    return shared
+
+
+class Listener:
+    """Used on its loop only. Its requests run as tasks of that loop.
+
+    Attributes:
+        port: the one that it listens on, also when a free one was asked for.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        shared: socket.socket,
+        limits: LimitSettings,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.port: int = shared.getsockname()[1]
+        self._loop = asyncio.get_running_loop()
+        self._socket = shared
+        self._limits = limits
+        self._tls = tls
+        self._state = ServerState()
+        self._adopting: set[asyncio.Task[None]] = set()
+        self._leaving = False
+        self._config = uvicorn.Config(
+            app,
+            interface="asgi3",  # a bound method would be taken for ASGI 2
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=limits.idle,  # type: ignore[arg-type]  # seconds; a float does as well
+        )
+        self._config.load()
+        self._set_headers()
+        self._sweeper = self._loop.create_task(self._sweep())
+        self._loop.add_reader(shared.fileno(), self._accept)
+
+    @property
+    def ongoing(self) -> int:
+        """Requests under way."""
+        return len(self._state.tasks)
+
+    async def leave(self, linger_s: float, limit_s: float) -> None:
+        """Stop without a loss: ask clients to go, close the door, finish what is in flight.
+
+        Args:
+            linger_s: while it passes, answers carry `Connection: close`, and new connections are still taken.
+            limit_s: what has not ended by then is cut off.
+        """
+        deadline = self._loop.time() + limit_s
+        self._leaving = True
+        self._set_headers()
+        await asyncio.sleep(linger_s)
+        if drop_new_connections(self._socket):
+            await asyncio.sleep(_HANDSHAKE_S)
+        self._close()
+        fresh_until = self._loop.time() + _FRESH_S
+        # Those that were taken last are no connections yet.
+        while (self._adopting or self._connections()) and self._loop.time() < deadline:
+            for connection in self._connections():
+                connection.leave(fresh=self._loop.time() < fresh_until)
+            await asyncio.sleep(0.01)
+        self._sweeper.cancel()
+        for connection in self._connections():
+            connection.transport.abort()
+
+    def _connections(self) -> list["Connection"]:
+        return [c for c in self._state.connections if isinstance(c, Connection)]
+
+    def _accept(self, most: int = _AT_ONCE) -> int:
+        """Take what waits; how many."""
+        for taken in range(most):
+            try:
+                connection, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return taken
+            except OSError as error:
+                log.warning("no connection can be accepted: %s", error)
+                self._loop.remove_reader(self._socket.fileno())
+                self._loop.call_later(_NO_FILES_S, self._listen_again)
+                return 0
+            connection.setblocking(False)
+            task = self._loop.create_task(self._adopt(connection))
+            self._adopting.add(task)
+            task.add_done_callback(self._adopting.discard)
+        return most
+
+    def _listen_again(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make_connection,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._limits.slow if self._tls else None,
+            )
+        except (OSError, TimeoutError):  # it went away, or is no TLS
+            connection.close()
+
+    def _make_connection(self) -> "Connection":
+        return Connection(self._config, self._state, self._limits)
+
+    def _close(self) -> None:
+        """Take all that waits, and close in the same breath: what comes in between would be reset."""
+        self._loop.remove_reader(self._socket.fileno())
+        while self._accept() == _AT_ONCE:
+            pass
+        self._socket.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self._set_headers()
+            now = self._loop.time()
+            for connection in self._connections():
+                connection.look(now)
+
+    def _set_headers(self) -> None:
+        # In place: requests that began before hold the same list.
+        date = (b"date", formatdate(time.time(), usegmt=True).encode())
+        self._state.default_headers[:] = [date, _CLOSE] if self._leaving else [date]
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's own, with bounds on how long and how large a request may grow before it is there."""
+
+    def __init__(self, config: uvicorn.Config, state: ServerState, limits: LimitSettings) -> None:
+        super().__init__(config, state, {})
+        self._limits = limits
+        self._coming_since: float | None = None  # a request has begun and is not complete
+        self._stuck_since: float | None = None  # the client takes nothing of its answer
+        self._head = 0  # bytes of a request whose headers are not complete
+        self._in_head = True
+        self._head_ended = False  # in what was received last
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # uvicorn arms it after an answer only: a client that never says a word would stay for ever.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        self._head_ended = False
+        super().data_received(data)
+        if self._in_head and not self._head_ended:  # else most of it may have been a body
+            self._head += len(data)
+            if self._head > self._limits.header_bytes and not self.transport.is_closing():
+                self.send_400_response("The headers are larger than the limit.")
+
+    def on_message_begin(self) -> None:
+        self._coming_since = self.loop.time()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._head_ended = False, True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._coming_since, self._in_head, self._head = None, True, 0
+
+    def look(self, now: float) -> None:
+        """End it where the client is too slow to send, or to take."""
+        slow = self._limits.slow
+        if self._coming_since is not None and now - self._coming_since > slow:
+            self.transport.close()
+        if not (self.transport.is_closing() or self.flow.write_paused):
+            self._stuck_since = None
+        elif self._stuck_since is None:
+            self._stuck_since = now
+        elif now - self._stuck_since > slow:
+            self.transport.abort()
+
+    def leave(self, *, fresh: bool) -> None:
+        """Close it if nothing is under way; `fresh`: one that has asked nothing yet may still do so."""
+        if self._coming_since is not None:
+            return
+        if self.cycle is None:
+            if not fresh:
+                self.transport.close()
+        elif self.cycle.response_complete:
+            self.transport.close()

@@ -1,0 +1,184 @@
+"""A replica: Ray Serve places it, asks after its health and replaces it; its own lane answers."""
+
+import asyncio
+import os
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+import grpc
+import ray
+from ray.serve import ingress
+from ray.serve._private import replica as serve_replica
+
+from foretell.config import SecuritySettings
+from foretell.errors import EngineError, ForetellError
+from foretell.serve.backend import Answer, Call, Priority, Refusal
+from foretell.serve.deployment.autoscaling import ONGOING, Ongoing
+from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.plan import Plan
+from foretell.serve.models.registry import Registry
+from foretell.serve.protocols.app import App
+from foretell.serve.protocols.errors import as_refusal
+from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
+from foretell.serve.replica.ask import Ask
+from foretell.serve.replica.doors import Doors
+from foretell.serve.replica.lane import GrpcDoor, Lane
+from foretell.serve.replica.listener import ASGIApp
+from foretell.serve.replica.vitals import Vitals
+from foretell.serve.security.exchange import keep_exchanging
+from foretell.serve.security.guard import Guard
+from foretell.serve.security.ray_exchange import RayExchange
+from foretell.serve.security.startup import is_loopback, tls_context
+from foretell.telemetry.export import RayExport, page
+from foretell.telemetry.log import setup
+from foretell.telemetry.serve_metrics import TABLE
+
+_SAMPLE_S = 0.02
+_EXPORT_S = 1.0
+
+
+class _Replica:
+    """Its user loop is Serve's: health, figures, draining. All calls run on the lane's."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        close_port_hole()
+        plan = deployed.plan
+        self._lane: Lane | None = None
+        settings = plan.settings
+        setup(settings.log)
+        self._registry = _open(plan)
+        memory = deployed.resources.for_ray(plan.gpu)["memory"]
+        self._vitals = Vitals(self._registry.stuck_for, settings.serve.stuck, memory)
+        self._drain_s = settings.serve.drain
+        self._version = plan.version
+        self._ongoing = Ongoing()
+        self._doors = Doors(self._registry)
+        self._lane = self._make_lane(plan)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        """What Serve's own proxy asks."""
+        assert self._lane is not None
+        return self._lane  # an object: a bound method would be taken for ASGI 2
+
+    async def check_health(self) -> None:
+        """Serve asks; its first question opens the lane.
+
+        Raises:
+            EngineError: see `Vitals`. ConfigError: a port is taken.
+        """
+        assert self._lane is not None
+        self._doors.trouble = self._vitals.trouble()
+        if self._doors.trouble:
+            raise EngineError(self._doors.trouble)
+        if not self._lane.is_open and not self._doors.leaving:
+            await asyncio.to_thread(self._lane.open)
+
+    async def infer(self, ask: Ask) -> Answer | Refusal:
+        """Of a handle. A refusal is given as a value: raised, Ray would wrap a traceback around it."""
+        assert self._lane is not None
+        deadline = None if ask.deadline_s is None else time.monotonic() + ask.deadline_s
+        call = Call(ask.model, ask.windows, priority=Priority(ask.priority), deadline=deadline)
+        try:
+            return await asyncio.wrap_future(self._lane.submit(self._doors.infer(call)))
+        except Exception as error:
+            return as_refusal(error)
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve asks each metrics interval; the policy reads it."""
+        return {ONGOING: self._ongoing.take()}
+
+    def record_routing_stats(self) -> dict[str, Any]:
+        """What `Fleet.replicas` hears; Serve's routers make no use of it."""
+        return asdict(self._doors.stats(self._version, self._registry.device()))
+
+    async def __del__(self) -> None:
+        """Serve awaits it before the process ends; it is also called where `__init__` failed."""
+        if getattr(self, "_lane", None) is None:
+            return
+        assert self._lane is not None
+        self._doors.leaving = True
+        await asyncio.to_thread(self._lane.drain, self._drain_s)
+        await asyncio.to_thread(self._registry.close)
+
+    def _make_lane(self, plan: Plan) -> Lane:
+        serve = plan.settings.serve
+        guard = Guard(serve.security, serve.limits, loopback=is_loopback(serve.host))
+        observe = self._registry.figures.observe
+        app = App(
+            self._doors,
+            guard,
+            serve,
+            lambda: page(self._registry.snapshot(), TABLE),
+            observe=observe,
+            rows=plan.settings.rows,
+            windows=plan.settings.windows,
+        )
+        oip = OipGrpc(self._doors, guard, serve, observe)
+        credentials = _credentials(serve.security)
+        lane = Lane(
+            app,
+            serve.host,
+            serve.port,
+            limits=serve.limits,
+            tls=tls_context(serve.security),
+            grpc=GrpcDoor(serve.grpc_port, lambda: make_server(oip, serve), credentials),
+        )
+        lane.submit(self._sample())
+        threading.Thread(target=self._export, name="metrics", daemon=True).start()
+        if serve.security.keys is not None or serve.limits.rate is not None:
+            name = f"{os.uname().nodename}-{os.getpid()}"
+            lane.submit(keep_exchanging(guard.limits, RayExchange("foretell"), name))
+        return lane
+
+    def _export(self) -> None:
+        export = RayExport(TABLE)
+        while True:
+            time.sleep(_EXPORT_S)
+            export.flush(self._registry.snapshot())
+
+    async def _sample(self) -> None:
+        while True:
+            self._ongoing.add(self._doors.ongoing)
+            await asyncio.sleep(_SAMPLE_S)
+
+
+def _open(plan: Plan) -> Registry:
+    """Its errors name the model, not the folder that it lies in for this moment."""
+    with plan.folders() as folders:
+        try:
+            return Registry.open(
+                folders,
+                engine=plan.settings.engine,
+                batch=plan.settings.serve.batch,
+                gpu=plan.gpu,
+                gpu_fraction=plan.gpu_fraction,
+            )
+        except ForetellError as error:
+            raise type(error)(error.message.replace(f"{folders[0].parent}/", ""), cure=error.cure) from None
+
+
+def _credentials(security: SecuritySettings) -> Any:
+    if security.tls_certificate is None or security.tls_key is None:
+        return None
+    pair = security.tls_key.read_bytes(), security.tls_certificate.read_bytes()
+    return grpc.ssl_server_credentials([pair])
+
+
+# Under another name than the class that Serve makes of it, which therefore travels by value.
+Replica: Any = ingress()(_Replica)
+
+
+def close_port_hole() -> None:
+    """A replica's gRPC port of Serve's own would listen on all addresses: it is for nodes of the cluster."""
+    add_port = serve_replica.add_port_to_grpc_server
+    if getattr(add_port, "closed_by_foretell", False):
+        return
+    address = ray.util.get_node_ip_address()
+
+    def add(server: Any, asked: str) -> int:
+        return int(add_port(server, asked.replace("[::]", f"[{address}]" if ":" in address else address)))
+
+    add.closed_by_foretell = True  # type: ignore[attr-defined]
+    serve_replica.add_port_to_grpc_server = add
