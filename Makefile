@@ -36,8 +36,9 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Two at a time: most of the long ones wait, for a broker or a Ray to come back.
 test: check clients
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 bench: install
 	$(BIN)/python -m benchmarks
