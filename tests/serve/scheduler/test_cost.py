@@ -62,6 +62,28 @@ def test_one_late_batch_moves_an_estimate_by_a_tenth_at_most() -> None:
     assert before <= model.seconds(32) <= 1.11 * before
 
 
+@pytest.mark.parametrize("rows", [1, 3, 32])
+def test_several_slow_batches_in_a_row_are_believed_at_once(rows: int) -> None:
+    """Warm-up measured a third of a millisecond, and then all take 80: another network, a colder core."""
+    model = CostModel(512)
+    model.seed({size: 300e-6 * size for size in model.shapes})
+    before = model.seconds(rows)
+    for _ in range(2):
+        model.observe(rows, 0.08)
+    assert model.seconds(rows) < 1.3 * before, "two may be chance"
+    for _ in range(2):
+        model.observe(rows, 0.08)
+    assert model.seconds(rows) == pytest.approx(0.08, rel=0.2)
+
+
+def test_outliers_that_do_not_follow_one_another_are_not_believed() -> None:
+    model = taught(heavy, noise=0.0)
+    for _ in range(20):
+        for factor in (50.0, 50.0, 1.0, 1.0, 1.0, 1.0):
+            model.observe(32, factor * heavy(32))
+    assert model.seconds(32) < 1.5 * heavy(32)
+
+
 def test_more_rows_never_cost_less() -> None:
     model = taught(light, noise=0.5)
     curve = [model.seconds(rows) for rows in range(1, 700)]

@@ -10,6 +10,7 @@ _GAIN = 0.1  # of an error that a batch corrects
 _CLIP = 1.0  # the largest error that counts, as a logarithm
 _CHANCE = -0.6  # a batch may be so much faster than foreseen by chance, and no more
 _LARGE, _NEAR = 0.3, 0.5  # twice an error beyond the first: neighbours go along, each by the second
+_SURPRISE, _IN_A_ROW = 0.7, 3  # so many batches at half the speed that was foreseen are no chance either
 _HIGH, _HIGH_GAIN = 0.9, 0.01  # the quantile that `at_most` stands for
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
 _LEAST_S = 1e-7
@@ -20,7 +21,8 @@ class CostModel:
 
     Moves are in the logarithm and bounded, so that a batch that was late by chance (another process had the
     core) changes an estimate by a tenth at most: it settles at the median, not at the mean. One that was
-    nearly twice as fast as was thought is no chance, and is half believed at once.
+    nearly twice as fast as was thought is no chance, and is half believed at once. Nor are three in a row
+    that were twice as slow: the least slow of them is believed in full.
     """
 
     def __init__(self, max_rows: int) -> None:
@@ -29,6 +31,7 @@ class CostModel:
         self.shapes = [min(2**i, max_rows) for i in range(steps + 1)] if max_rows > 1 else [1]
         self._curve = [0.0] * len(self.shapes)
         self._error = 0.0
+        self._slow: list[float] = []  # errors of the newest batches, as long as all were surprisingly slow
         self._high = 0.2
         self._paying = max_rows
         self._known = False
@@ -66,9 +69,8 @@ class CostModel:
             self._high = max(0.0, self._high)
         else:
             step = error / 2
-        self._learn(
-            rows, step, everywhere=min(abs(error), abs(self._error)) > _LARGE and error * self._error > 0
-        )
+        everywhere = min(abs(error), abs(self._error)) > _LARGE and error * self._error > 0
+        self._learn(rows, self._surely(error) or step, everywhere=everywhere)
         self._error = error
 
     def seconds(self, rows: int) -> float:
@@ -103,6 +105,14 @@ class CostModel:
         """Engine time that one more row saves by joining a batch of `rows` instead of going alone."""
         return self.seconds(1) + self.seconds(rows) - self.seconds(rows + 1)
 
+    def _surely(self, error: float) -> float:
+        """What several slow batches in a row tell together; 0 until there are enough of them."""
+        self._slow = [*self._slow, error] if error > _SURPRISE else []
+        if len(self._slow) < _IN_A_ROW:
+            return 0.0
+        sure, self._slow = min(self._slow), []
+        return sure
+
     def _place(self, rows: int) -> float:
         """Between which knots, and how far."""
         shapes = self.shapes
@@ -117,7 +127,7 @@ class CostModel:
         below, above = math.floor(at), min(math.ceil(at), len(curve) - 1)
         for knot in range(len(curve)) if everywhere else {below, above}:
             distance = abs(knot - at)
-            curve[knot] *= math.exp(step * (_NEAR**distance if everywhere else 1.0 - distance))
+            curve[knot] *= math.exp(step * (_NEAR ** int(distance) if everywhere else 1.0 - distance))
         # More rows never cost less: where two knots say so, the one that was just measured is right.
         for knot in range(below - 1, -1, -1):
             curve[knot] = min(curve[knot], curve[knot + 1])
