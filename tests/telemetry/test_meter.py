@@ -48,6 +48,20 @@ def test_a_partition_that_went_away_has_no_lag() -> None:
     assert meter.snapshot().by_label(LAG) == {"1": 3}
 
 
+def test_what_each_process_tells_of_all_is_not_added_up() -> None:
+    fleet = Metric("foretell_fleet", Kind.GAUGE, "Of all.", label="state", same=True)
+    totals = Totals([fleet, SERIES])
+    for who, running in (("a", 2.0), ("b", 3.0)):
+        meter = Meter()
+        meter.set_all(fleet, {"running": running})
+        meter.set(SERIES, 5)
+        totals.take(who, meter.snapshot())
+    assert totals.sum().by_label(fleet) == {"running": 3}
+    assert totals.sum().value(SERIES) == 10
+    totals.end("b")
+    assert totals.sum().by_label(fleet) == {"running": 2}
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_quantiles_are_within_a_bucket_of_the_truth(share: float) -> None:
     values = np.random.default_rng(1).lognormal(np.log(0.02), 1.0, 20_000)

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -126,7 +126,9 @@ class Totals:
     """The figures of many processes as one. A counter never falls when a process is replaced."""
 
     def __init__(self, table: Iterable[Metric]) -> None:
+        table = list(table)
         self._gauges = {m.name for m in table if m.kind is Kind.GAUGE}
+        self._same = {m.name for m in table if m.same}
         self._ended = Snapshot()
         self._latest: dict[str, Snapshot] = {}
 
@@ -142,19 +144,21 @@ class Totals:
         last = self._latest.pop(who, None)
         if last is not None:
             last.values = {n: v for n, v in last.values.items() if n not in self._gauges}
-            self._ended = _sum([self._ended, last])
+            self._ended = _sum([self._ended, last], self._same)
 
     def sum(self) -> Snapshot:
-        return _sum([self._ended, *self._latest.values()])
+        return _sum([self._ended, *self._latest.values()], self._same)
 
 
-def _sum(snapshots: Iterable[Snapshot]) -> Snapshot:
+def _sum(snapshots: Iterable[Snapshot], same: Container[str]) -> Snapshot:
+    """`same`: names of gauges of which the largest counts."""
     result = Snapshot()
     for snapshot in snapshots:
         for name, values in snapshot.values.items():
             mine = result.values.setdefault(name, {})
             for label, value in values.items():
-                mine[label] = mine.get(label, 0) + value
+                known_value = mine.get(label, 0)
+                mine[label] = max(known_value, value) if name in same else known_value + value
         for key, buckets in snapshot.histograms.items():
             known = result.histograms.get(key)
             result.histograms[key] = Buckets(

@@ -21,6 +21,7 @@ class Metric:
         label: the one label that it may have, or several with commas between; values likewise.
         most: values of the label that are kept apart; further ones are counted together as `other`.
         bounds: upper bounds of a histogram's buckets, rising, without infinity.
+        same: of a gauge that each process tells of all: of several the largest counts, not their sum.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Metric:
     label: str | None = None
     most: int = 64
     bounds: tuple[float, ...] = ()
+    same: bool = False
 
     def tags(self, label: str) -> dict[str, str]:
         """Names and values of its labels. What is counted as `other` is that in all of them."""

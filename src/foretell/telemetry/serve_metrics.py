@@ -69,6 +69,40 @@ CANCELLED = Metric(
 ENGINE_FAILURES = Metric(
     "foretell_serve_engine_failures_total", Kind.COUNTER, "Calls that the runtime failed on.", label="model"
 )
+HEALTHY = Metric(
+    "foretell_serve_healthy", Kind.GAUGE, "Replicas that tell here and take calls: 1 or 0 of a single one."
+)
+REPLICAS = Metric(
+    "foretell_serve_replicas",
+    Kind.GAUGE,
+    "Replicas of the whole fleet as Ray Serve sees them; each replica tells the same.",
+    label="state",
+    same=True,
+)
+GPU_UTILIZATION = Metric(
+    "foretell_serve_gpu_utilization_ratio",
+    Kind.GAUGE,
+    "Share of the last moment in which the GPU was busy, whoever used it.",
+    label="node,gpu",
+    most=512,
+    same=True,
+)
+GPU_MEMORY = Metric(
+    "foretell_serve_gpu_memory_used_bytes",
+    Kind.GAUGE,
+    "Memory of the GPU in use, by whomever.",
+    label="node,gpu",
+    most=512,
+    same=True,
+)
+GPU_MEMORY_TOTAL = Metric(
+    "foretell_serve_gpu_memory_total_bytes",
+    Kind.GAUGE,
+    "Memory that the GPU has.",
+    label="node,gpu",
+    most=512,
+    same=True,
+)
 
 TABLE = (
     REQUESTS,
@@ -83,4 +117,9 @@ TABLE = (
     COALESCED,
     CANCELLED,
     ENGINE_FAILURES,
+    HEALTHY,
+    REPLICAS,
+    GPU_UTILIZATION,
+    GPU_MEMORY,
+    GPU_MEMORY_TOTAL,
 )
