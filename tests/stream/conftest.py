@@ -181,7 +181,14 @@ class Stream:
     def put(self, values: Iterable[bytes | None], **where: Any) -> None:
         """Records into the input, in partition 0 unless told, with the timestamp of `DAY_MS`."""
         for value in values:
-            self._producer.produce(self.input, value, **{"partition": 0, "timestamp": DAY_MS, **where})
+            self.add(value, **where)
+        self.flush()
+
+    def add(self, value: bytes | None, **where: Any) -> None:
+        """A record like those of `put`; it is there after `flush`."""
+        self._producer.produce(self.input, value, **{"partition": 0, "timestamp": DAY_MS, **where})
+
+    def flush(self) -> None:
         assert self._producer.flush(20) == 0
 
     def work(

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from foretell.config import KafkaSettings
 from foretell.errors import Fenced, KafkaError
 from foretell.stream.messages.blocks import Place, Polled
-from foretell.stream.worker import intake
+from foretell.stream.worker import intake, merge
 from foretell.stream.worker.intake import Intake
 
 
@@ -18,7 +18,7 @@ class FakeConsumer:
     """Gives what is `waiting`: records, events, and calls to be made while it polls, as rebalances are.
 
     Attributes:
-        assigned, sought: places with offsets. high: watermarks.
+        assigned, sought: places with offsets. high: watermarks. paused: places.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -27,6 +27,7 @@ class FakeConsumer:
         self.assigned: dict[Place, int] = {}
         self.sought: list[tuple[str, int, int]] = []
         self.high: dict[Place, int] = {}
+        self.paused: set[Place] = set()
         self.refuses_to_seek = False
         self.handlers: dict[str, Callable[..., None]] = {}
         self.topics: list[str] = []
@@ -59,6 +60,12 @@ class FakeConsumer:
         if self.refuses_to_seek:
             raise KafkaException(Cause(Cause._STATE, "no"))
         self.sought.append((place.topic, place.partition, place.offset))
+
+    def pause(self, places: list[TopicPartition]) -> None:
+        self.paused |= {(p.topic, p.partition) for p in places}
+
+    def resume(self, places: list[TopicPartition]) -> None:
+        self.paused -= {(p.topic, p.partition) for p in places}
 
     def get_watermark_offsets(self, place: TopicPartition, cached: bool) -> tuple[int, int]:
         assert cached  # asking the broker would hold the loop up
@@ -101,8 +108,18 @@ def joined(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> tuple[Intake, FakeC
     return made, made.consumer
 
 
-def record(offset: int, partition: int = 0, topic: str = "rows") -> Message:
-    return Message(topic=topic, partition=partition, offset=offset, value=b"x", timestamp=(1, 0))
+@pytest.fixture
+def merging(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> tuple[Intake, FakeConsumer]:
+    """An intake that owns partitions 0 and 1 of `rows`, by time, and 0 of `second`."""
+    monkeypatch.setattr(intake, "Consumer", FakeConsumer)
+    made = Intake(KafkaSettings(), {}, ["rows", "second"], owner.take_over, owner.let_go.extend, "rows")
+    made.consumer.assign(("rows", 0), ("rows", 1), ("second", 0))
+    assert made.poll(10, 0.0) == Polled()
+    return made, made.consumer
+
+
+def record(offset: int, partition: int = 0, topic: str = "rows", time: int = 0) -> Message:
+    return Message(topic=topic, partition=partition, offset=offset, value=b"x", timestamp=(1, time))
 
 
 def event(code: int, partition: int = 0, offset: int = 0, fatal: bool = False) -> Message:
@@ -270,3 +287,74 @@ def test_what_passes_is_waited_for(joined: Joined, code: int) -> None:
     taking, consumer = joined
     consumer.waiting = [event(code), record(10)]
     assert taking.poll(10, 0.1).blocks[0].offset.tolist() == [10]
+
+
+def places_of(polled: Polled) -> list[tuple[str, int, int]]:
+    return [
+        (block.topic, p, o)
+        for block in polled.blocks
+        for p, o in zip(block.partition.tolist(), block.offset.tolist(), strict=True)
+    ]
+
+
+def test_partitions_of_a_merged_topic_are_one_sequence_and_others_pass(merging: Joined) -> None:
+    taking, consumer = merging
+    consumer.waiting = [record(10, time=1), record(11, time=3), record(5, topic="second")]
+    assert places_of(taking.poll(10, 0.1)) == [("second", 0, 5)]
+    consumer.waiting = [record(10, 1, time=2), end(11, 1)]
+    polled = taking.poll(10, 0.1)
+    assert places_of(polled) == [("rows", 0, 10), ("rows", 1, 10), ("rows", 0, 11)]
+    assert polled.ends == {("rows", 1): 11}
+    taking.done(polled)
+    assert taking.next == {("rows", 0): 12, ("rows", 1): 11, ("second", 0): 10}
+
+
+def test_rows_that_are_left_behind_are_taken_without_a_wait(merging: Joined) -> None:
+    taking, consumer = merging
+    consumer.waiting = [record(10, time=1), record(11, time=2), record(10, 1, time=9)]
+    assert places_of(taking.poll(3, 0.1)) == [("rows", 0, 10), ("rows", 0, 11)]
+    consumer.waiting = [record(o, time=o) for o in (12, 13, 14)]
+    assert taking.poll(2, 0.1).blocks[0].offset.tolist() == [10]
+    consumer.waiting += [end(11, 1), end(15)]
+    assert taking.poll(2, 0.1).blocks[0].offset.tolist() == [12, 13]
+    assert taking.poll(2, 0.1).blocks[0].offset.tolist() == [14]
+
+
+def test_what_waits_is_not_passed_and_is_read_again_where_it_must_be(merging: Joined) -> None:
+    taking, consumer = merging
+    consumer.waiting = [record(10, time=1), record(10, 1, time=2), record(11, time=3)]
+    lost = taking.poll(10, 0.1)
+    assert places_of(lost) == [("rows", 0, 10), ("rows", 1, 10)]
+    taking.rewind([lost])
+    assert sorted(consumer.sought) == [("rows", 0, 10), ("rows", 1, 10)]
+    consumer.waiting = [record(10, time=1), record(10, 1, time=2), record(11, time=3), end(12), end(11, 1)]
+    assert places_of(taking.poll(10, 0.1)) == [*places_of(lost), ("rows", 0, 11)]
+
+
+def test_rows_that_wait_go_away_with_their_partition(
+    merging: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking, consumer = merging
+    monkeypatch.setattr(merge, "FULL", 1)
+    consumer.waiting = [record(10, time=1), record(11, time=2)]
+    assert places_of(taking.poll(10, 0.1)) == []
+    assert consumer.paused == {("rows", 0)}
+    consumer.waiting = [lambda: consumer.revoke(("rows", 0)), record(10, 1, time=1)]
+    assert places_of(taking.poll(10, 0.1)) == []
+    assert consumer.paused == set()
+    assert consumer.sought == [("rows", 1, 10)]  # it came with a change of partitions
+    consumer.waiting = [record(10, 1, time=1)]
+    assert places_of(taking.poll(10, 0.1)) == [("rows", 1, 10)]
+
+
+def test_a_partition_far_ahead_is_paused_until_the_others_are_there(
+    merging: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taking, consumer = merging
+    monkeypatch.setattr(merge, "FULL", 2)
+    consumer.waiting = [record(10 + i, time=i) for i in range(3)]
+    assert places_of(taking.poll(10, 0.1)) == []
+    assert consumer.paused == {("rows", 0)}
+    consumer.waiting = [record(10, 1, time=1)]
+    assert places_of(taking.poll(10, 0.1)) == [("rows", 0, 10), ("rows", 0, 11), ("rows", 1, 10)]
+    assert consumer.paused == set()

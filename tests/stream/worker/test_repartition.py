@@ -103,15 +103,3 @@ def test_a_record_that_somebody_else_wrote_is_taken_as_it_is(
 ) -> None:
     out = pipeline.take(resume(block([row("JFK", h) for h in range(3)], partition=2, key=b"JFK")))
     assert out.forecasts[0][2] == [("foretell-origin", b"rows/2/2")]
-
-
-def test_rows_of_several_partitions_go_on_in_the_order_of_their_timestamps(
-    stage: Repartition, row: Row
-) -> None:
-    records = [
-        Message(topic="rows", partition=p, offset=o, value=row("JFK", hour), timestamp=(1, hour))
-        for p, o, hour in ((0, 0, 1), (0, 1, 3), (1, 0, 2), (1, 1, 4))
-    ]
-    out = stage.take(Incoming.of("rows", records))
-    assert [value for _, value, _ in out.rows] == [row("JFK", hour) for hour in (1, 2, 3, 4)]
-    assert dict(out.rows[1][2])["foretell-origin"] == b"rows/1/0"

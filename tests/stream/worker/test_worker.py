@@ -1,5 +1,7 @@
 """Workers on a real broker: the loop, handing over, two stages, and what it leaves behind."""
 
+import random
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -7,6 +9,7 @@ import pytest
 
 from foretell.errors import EngineError, Fenced
 from foretell.forecasting.forecaster import Forecaster
+from foretell.stream.worker import merge
 from foretell.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -109,6 +112,27 @@ def test_series_in_several_partitions_are_brought_together(stream: MakeStream, r
     bad = [("not_json", f"{p}/{o}") for p in range(2) for o in (2, 5)]
     assert sorted(one.dead_letters()) == [("in_the_future", "1/6"), *bad]
     assert sorted(name for _, name in one.stored()) == ["a", "b"]
+
+
+def test_a_long_backlog_of_unkeyed_rows_is_brought_into_the_order_of_its_records(
+    stream: MakeStream, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "FULL", 700)  # partitions far ahead are held back, again and again
+    one = stream(kafka={"partitions": 4}, stream={"repartition": True, "block_rows": 500})
+    rng = random.Random(4)
+    series, hours = 10, 800
+    for number in range(series * hours):
+        hour, station = divmod(number, series)
+        # The first half of the time most rows lie in one partition, then in another.
+        partition = rng.choice([0, 0, 0, 0, 0, 1, 2, 3] if hour < hours / 2 else [1, 2, 2, 2, 2, 2])
+        timestamp = one.day_ms + 3_600_000 * hour + station
+        one.add(row(f"s{station}", hour), partition=partition, timestamp=timestamp)
+    one.flush()
+    with one.work() as work:
+        work.has_read(series * hours)
+    assert one.dead_letters() == []
+    issued = Counter(m["series"] for m in one.forecasts())
+    assert issued == {f"s{station}": hours - 2 for station in range(series)}
 
 
 @pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])

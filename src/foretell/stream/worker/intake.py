@@ -10,6 +10,7 @@ from foretell.config import KafkaSettings
 from foretell.errors import Fenced, KafkaError
 from foretell.stream.kafka.clients import client_config
 from foretell.stream.messages.blocks import Incoming, Place, Polled
+from foretell.stream.worker.merge import Merge
 
 CONSUMER = {
     "enable.auto.commit": False,
@@ -42,6 +43,7 @@ class Intake:
         topics: Sequence[str],
         take_over: Callable[[list[Place]], dict[Place, int]],
         let_go: Callable[[list[Place]], None],
+        merged: str | None = None,
     ) -> None:
         """Join the group.
 
@@ -49,11 +51,13 @@ class Intake:
             role: group and identity.
             take_over: readies partitions, and says where each begins.
             let_go: forgets what it knew of partitions.
+            merged: a topic whose partitions are read as one sequence, by the times of their records.
         """
         self._consumer = Consumer(client_config(kafka, CONSUMER | dict(role)))
         self._take_over = take_over
         self._let_go = let_go
         self._disturbed = False
+        self._merged, self._merge = merged, Merge()
         self.next: dict[Place, int] = {}
         self.ends: dict[Place, int] = {}
         self.reached: set[Place] = set()
@@ -73,15 +77,16 @@ class Intake:
             KafkaError: the consumer cannot go on.
         """
         self._disturbed = False
-        first = self._consumer.poll(timeout_s)
-        if first is None:
-            return Polled()
-        records, ends = self._sort_out([first, *self._consumer.consume(most - 1, 0)])
+        first = self._consumer.poll(0 if self._merge.more else timeout_s)
+        came = [first, *self._consumer.consume(most - 1, 0)] if first is not None else []
+        records, ends = self._sort_out(came)
         if self._disturbed:
             # Rows from before a change of partitions may be another worker's by now: read ours again.
             stale = {(m.topic(), m.partition()) for m in records}
             self._seek(stale)
-            return Polled(ends={place: end for place, end in ends.items() if place not in stale})
+            records, ends = [], {place: end for place, end in ends.items() if place not in stale}
+        if self._merged is not None:
+            records, ends = self._by_time(records, ends, most)
         topics = list(dict.fromkeys(m.topic() for m in records))
         of = {t: records if len(topics) == 1 else [m for m in records if m.topic() == t] for t in topics}
         return Polled([Incoming.of(topic, messages) for topic, messages in of.items()], ends)
@@ -105,7 +110,26 @@ class Intake:
                 if place not in places:  # its end would not be told again
                     self._advance(place, end)
 
+    def _by_time(
+        self, records: list[Message], ends: dict[Place, int], most: int
+    ) -> tuple[list[Message], dict[Place, int]]:
+        """Let what came of the merged topic wait for its turn, and take what is next; the rest passes."""
+        merge = self._merge
+        ours = [m for m in records if m.topic() == self._merged]
+        merge.put(ours, {place: end for place, end in ends.items() if place in merge})
+        rows, known_ends = merge.take(most)
+        self._each(self._consumer.pause, merge.to_hold())
+        self._each(self._consumer.resume, merge.to_let_go())
+        others = [m for m in records if m.topic() != self._merged]
+        return rows + others, known_ends | {p: end for p, end in ends.items() if p not in merge}
+
+    @staticmethod
+    def _each(change: Callable[[list[TopicPartition]], None], places: list[Place]) -> None:
+        if places:
+            change([TopicPartition(*place) for place in places])
+
     def _seek(self, places: set[Place]) -> None:
+        self._merge.join(place for place in places if place in self._merge)
         for topic, partition in places & self.next.keys():
             offset = self.next[topic, partition]
             try:
@@ -162,6 +186,7 @@ class Intake:
         places = [(p.topic, p.partition) for p in partitions]
         starts = self._take_over(places)
         self.next |= starts
+        self._merge.join(place for place in places if place[0] == self._merged)
         consumer.incremental_assign([TopicPartition(t, p, starts[t, p]) for t, p in places])
         for place in places:
             self._advance(place, starts[place])
@@ -172,6 +197,7 @@ class Intake:
         for place in places:
             self.next.pop(place, None)
             self.reached.discard(place)
+        self._each(consumer.resume, self._merge.leave(places))  # else the next owner's rows may never come
         self._let_go(places)
         consumer.incremental_unassign(partitions)
 

@@ -28,8 +28,6 @@ class Repartition:
         rows = self._pipeline.decode(block)
         out = Outgoing()
         good = np.flatnonzero(rows.reason == Reason.OK)
-        # Partitions come one after the other; by timestamp, the rows of a series come as they were sent.
-        good = good[np.argsort(block.record_us[good], kind="stable")]
         for i, origin in zip(good.tolist(), block.origin(good), strict=True):
             message = block.messages[i]
             ours: Headers = [(ORIGIN, origin), (TIMESTAMP, str(block.record_us[i] // 1000).encode())]

@@ -117,6 +117,7 @@ class Worker:
             list(dict.fromkeys([stream.input_topic, self._windowed])),
             self._assigned,
             self._revoked,
+            merged=stream.input_topic if stream.repartition else None,
         )
         intake.ends = self._ends
         self._state = "running"
