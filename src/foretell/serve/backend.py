@@ -132,12 +132,16 @@ class Answer:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a call, for metrics. `outcome`: `ok`, `cancelled` or a refusal's reason."""
+    """What became of a call, for metrics. `outcome`: `ok`, `cancelled` or a refusal's reason.
+
+    `model` and `version` are empty, `priority` is unset where it was refused before they were known; a model
+    that is not served is never named.
+    """
 
     door: str
     model: str
     version: str
-    priority: Priority
+    priority: Priority | None
     outcome: str
     seconds: float
     rows: int

@@ -8,7 +8,7 @@ _SECONDS = (*decades(-4, -3, 5)[:-1], *SECONDS)
 REQUESTS = Metric(
     "foretell_serve_requests_total",
     Kind.COUNTER,
-    "Requests for inference; outcome: ok, cancelled, or the reason of the refusal.",
+    "Requests for inference; outcome: ok, cancelled, or the reason of the refusal. `unknown`: refused before.",
     label="door,model,version,priority,outcome",
     most=1024,
 )

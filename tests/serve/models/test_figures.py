@@ -43,6 +43,16 @@ def test_calls_without_an_answer_by_reason() -> None:
     assert snapshot.by_label(serve_metrics.ENGINE_FAILURES) == {"weather": 1}
 
 
+def test_what_was_not_known_when_it_was_refused_has_a_word() -> None:
+    figures = Figures()
+    figures.observe(Outcome("oip_rest", "", "", None, "rate_limited", 0.1, 0))
+    figures.observe(Outcome("oip_rest", "weather", "", None, "rate_limited", 0.1, 0))
+    assert figures.snapshot({}, {}).by_label(serve_metrics.REQUESTS) == {
+        "oip_rest,unknown,unknown,unknown,rate_limited": 1,
+        "oip_rest,weather,unknown,unknown,rate_limited": 1,
+    }
+
+
 def test_labels_are_bounded() -> None:
     figures = Figures()
     for version in range(2000):

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from foretell.config import LimitSettings, SecuritySettings, ServeSettings
-from foretell.serve.backend import Outcome, Refusal
+from foretell.serve.backend import Outcome, Priority, Refusal
 from foretell.serve.protocols.app import App
 from foretell.serve.security.guard import Guard
 from foretell.serve.security.key_file import add_key
@@ -89,6 +89,16 @@ def test_a_caller_that_goes_away_cancels_its_call(ask: Any, backend: Any, infer_
     assert len(backend.cancelled) == 1
 
 
+def test_a_caller_that_goes_away_is_in_the_access_log(
+    make_app: Any, asking: Any, backend: Any, infer_body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.hold = 5.0
+    ask = asking(make_app(settings={"access_log": True}))
+    with caplog.at_level(logging.INFO, "foretell.serve.access"):
+        asyncio.run(ask.send("POST", INFER, [infer_body], {}, gone_after=0.05))
+    assert [record.__dict__["status"] for record in caplog.records] == [499]
+
+
 def test_cancelling_the_request_itself_is_no_disconnect(ask: Any, backend: Any, infer_body: bytes) -> None:
     backend.hold = 5.0
 
@@ -114,6 +124,24 @@ def test_refusals_of_the_backend_become_answers(ask: Any, backend: Any, infer_bo
     assert b"secret" not in answer.body
 
 
+def test_a_refusal_names_the_model_as_far_as_it_is_known(
+    make_app: Any, asking: Any, infer_body: bytes
+) -> None:
+    seen: list[Outcome] = []
+    ask = asking(make_app({"rate": 1.0}, observe=seen.append))
+    high = infer_body[:-1] + b',"parameters":{"priority":2}}'
+    for path in (INFER, INFER, "/v1/forecast/weather", "/v2/models/weather/versions/none/infer"):
+        ask("POST", path, high)
+    for attacker in range(20):
+        ask("POST", f"/v2/models/made-up-{attacker}/infer", high)
+    first, *others = seen
+    assert (first.outcome, first.model, first.priority) == ("ok", "weather", Priority.HIGH)
+    assert {told.outcome for told in others} == {"rate_limited"}
+    assert {told.priority for told in others} == {None}
+    assert [told.model for told in others[:3]] == ["weather"] * 3
+    assert {(told.model, told.version) for told in others[3:]} == {("", "")}
+
+
 def test_every_call_is_observed(make_app: Any, asking: Any, backend: Any, infer_body: bytes) -> None:
     seen: list[Outcome] = []
     ask = asking(make_app({"body_bytes": 1000}, observe=seen.append))
@@ -136,8 +164,8 @@ def test_every_call_is_observed(make_app: Any, asking: Any, backend: Any, infer_
     ]
     assert [(told.model, told.rows) for told in seen] == [
         *[("weather", 1)] * 3,
-        ("weather", 0),
-        *[("", 0)] * 2,  # what nobody has looked at names no model, and so makes no label
+        *[("weather", 0)] * 2,
+        ("", 0),  # a model that is not there is not named, and so makes no label
     ]
     assert {told.door for told in seen} == {"oip_rest"}
     assert all(told.seconds > 0 for told in seen)

@@ -1,6 +1,7 @@
 """The Open Inference Protocol over gRPC, with a plain channel as client."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from foretell.bundle.manifest import Manifest
 from foretell.config import LimitSettings, SecuritySettings, ServeSettings
-from foretell.serve.backend import Priority, Refusal
+from foretell.serve.backend import Outcome, Priority, Refusal
+from foretell.serve.protocols.gate import observe_nothing
 from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
 from foretell.serve.security.guard import Guard
@@ -30,9 +32,12 @@ def grpc_ask(backend: Any) -> Ask:
     async def call(
         method: str, request: Any, limits: Mapping[str, Any], keys: Path | None, **more: Any
     ) -> Any:
-        settings = ServeSettings(limits=LimitSettings(**limits), security=SecuritySettings(keys=keys))
+        security = SecuritySettings(keys=keys)
+        log = more.pop("access_log", False)
+        settings = ServeSettings(limits=LimitSettings(**limits), security=security, access_log=log)
+        observe = more.pop("observe", observe_nothing)
         guard = Guard(settings.security, settings.limits, loopback=True)
-        server = make_server(OipGrpc(backend, guard, settings), settings)
+        server = make_server(OipGrpc(backend, guard, settings, observe), settings)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:
@@ -171,6 +176,57 @@ def test_an_unknown_model_and_too_much(grpc_ask: Ask) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         grpc_ask("ModelInfer", request(windows=WINDOW.repeat(3, axis=0)), {"rows": 2})
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_every_call_is_observed_also_one_that_stops_at_the_guard(grpc_ask: Ask, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    token, key = issue("desk", ("weather",), "medium")
+    add_key(keys, key)
+    seen: list[Outcome] = []
+    grpc_ask(
+        "ModelInfer",
+        request(),
+        keys=keys,
+        metadata=[("authorization", f"Bearer {token}")],
+        observe=seen.append,
+    )
+    for name in ("weather", "made-up"):
+        asked = request()
+        asked.model_name = name
+        with pytest.raises(grpc.aio.AioRpcError):
+            grpc_ask("ModelInfer", asked, keys=keys, observe=seen.append)
+    grpc_ask("ServerLive", keys=keys, observe=seen.append)
+    assert {told.door for told in seen} == {"oip_grpc"}
+    assert [(told.outcome, told.model, told.priority) for told in seen] == [
+        ("ok", "weather", Priority.LOW),
+        ("unauthenticated", "weather", None),
+        ("unauthenticated", "", None),
+    ]
+
+
+def test_trace_context_and_access_log(grpc_ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    told = [("traceparent", trace)]
+    unknown = message("ModelMetadataRequest")(name="none")
+    with caplog.at_level(logging.INFO, "foretell.serve.access"):
+        grpc_ask("ModelInfer", request(), metadata=told)
+        assert not caplog.records
+        grpc_ask("ModelInfer", request(), metadata=told, access_log=True)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            grpc_ask("ModelMetadata", unknown, metadata=told, access_log=True)
+        grpc_ask("ServerLive", metadata=[("traceparent", "nonsense")], access_log=True)
+    assert dict(caught.value.trailing_metadata() or ())["traceparent"] == trace
+    found = [
+        (r.getMessage().rpartition("/")[2], r.__dict__["status"], r.__dict__.get("trace_id"))
+        for r in caplog.records
+    ]
+    assert found == [
+        ("ModelInfer", "OK", trace[3:35]),
+        ("ModelMetadata", "NOT_FOUND", trace[3:35]),
+        ("ServerLive", "OK", None),
+    ]
+    assert caplog.records[0].__dict__["request_id"] == "42"
+    assert caplog.records[0].__dict__["bytes"] > 0
 
 
 def test_keys_come_as_metadata(grpc_ask: Ask, backend: Any, tmp_path: Path) -> None:

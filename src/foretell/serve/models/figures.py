@@ -9,6 +9,7 @@ from foretell.telemetry.meter import Meter, Snapshot
 from foretell.telemetry.metrics import Metric
 
 _MANY = 4096
+UNKNOWN = "unknown"  # in the place of what was not known when a request was refused
 NAMES = {priority: priority.name.lower() for priority in Priority}
 _BY_NAME = {metric.name: metric for metric in serve_metrics.TABLE}
 
@@ -22,8 +23,9 @@ class Figures:
 
     def observe(self, outcome: Outcome) -> None:
         """What became of a request: the gate's `observe`."""
-        priority = NAMES[outcome.priority]
-        label = f"{outcome.door},{outcome.model},{outcome.version},{priority},{outcome.outcome}"
+        priority = UNKNOWN if outcome.priority is None else NAMES[outcome.priority]
+        model, version = outcome.model or UNKNOWN, outcome.version or UNKNOWN
+        label = f"{outcome.door},{model},{version},{priority},{outcome.outcome}"
         with self._lock:
             self._meter.add(serve_metrics.REQUESTS, label=label)
             if outcome.outcome == "ok":

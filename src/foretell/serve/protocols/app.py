@@ -5,8 +5,6 @@ would cost more than all of this together.
 """
 
 import itertools
-import logging
-import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import msgspec
 
 from foretell.config import RowSettings, ServeSettings, WindowSettings
 from foretell.serve.backend import Backend, Refusal
+from foretell.serve.protocols.access import log_access, trace_context
 from foretell.serve.protocols.asgi import (
     CallerGone,
     Receive,
@@ -40,10 +39,8 @@ from foretell.serve.security.guard import Guard, Identity
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-access = logging.getLogger("foretell.serve.access")
-
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_GONE = 499  # in the access log: the caller went away before it was answered
 _NAMING = {"models", "forecast"}  # the part of a path before a model's name
 _NOBODY = Identity(client="", key=None, inside=False)
 
@@ -146,6 +143,7 @@ class App:
             refusal = self._gate.over(caller, error)
             if refusal is None:
                 if isinstance(error, CallerGone):
+                    self._log_access(scope, headers, caller, _GONE, 0)
                     return
                 raise
             response = _failure(refusal, oip=scope["path"].startswith("/v2"))
@@ -153,15 +151,21 @@ class App:
                 # Nobody will read the rest of the body; the next request must not have to wait behind it.
                 response.headers += ((b"connection", b"close"),)
         await _send(scope, headers, caller, response, send)
+        self._log_access(scope, headers, caller, response.status, len(response.body))
+
+    def _log_access(
+        self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, status: int, size: int
+    ) -> None:
         if self._log:
-            _log_access(scope, headers, caller, response)
+            trace = trace_context(headers.get(b"traceparent"))
+            log_access(caller, scope["method"], scope["path"], status, size, trace)
 
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, receive: Receive
     ) -> Response:
         check_headers(scope["headers"], self._limits.header_bytes)
         route, model, version = self._find(scope["path"], scope["method"])
-        caller.door = route.door
+        caller.door, caller.asked = route.door, model
         if not route.open:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
         try:
@@ -210,30 +214,7 @@ async def _send(
         (b"x-request-id", caller.id.encode()),
         *response.headers,
     ]
-    if trace := _trace(headers):
+    if trace := trace_context(headers.get(b"traceparent")):
         told.append((b"traceparent", trace))
     await send({"type": "http.response.start", "status": response.status, "headers": told})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
-
-
-def _trace(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """W3C trace context: what came well formed goes on to the answer and to the log."""
-    trace = headers.get(b"traceparent")
-    return trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None
-
-
-def _log_access(scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, response: Response) -> None:
-    trace = _trace(headers)
-    access.info(
-        "%s %s",
-        scope["method"],
-        scope["path"][:200],
-        extra={
-            "status": response.status,
-            "ms": round((monotonic() - caller.arrived) * 1e3, 3),
-            "client": caller.identity.client,
-            "request_id": caller.id,
-            "bytes": len(response.body),
-            **({"trace_id": trace[3:35].decode()} if trace else {}),
-        },
-    )

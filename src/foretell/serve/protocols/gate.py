@@ -24,7 +24,8 @@ class Caller:
         arrived: on the clock of `time.monotonic`; deadlines count from here.
         id: the client's own, or one made here. heard: all that it sent has come in.
         door: `oip_rest`, `oip_grpc` or `forecast` where it is a call; empty for questions about the server.
-        model, version: where there is such a model. priority: as granted. rows: windows.
+        asked: the model that it names, as it came: nobody has looked yet whether there is one.
+        model, version: where there is such a model. priority: as granted, once it is known. rows: windows.
     """
 
     identity: Identity
@@ -32,9 +33,10 @@ class Caller:
     id: str
     heard: bool = False
     door: str = ""
+    asked: str = ""
     model: str = ""
     version: str = ""
-    priority: Priority = Priority.LOW
+    priority: Priority | None = None
     rows: int = 0
 
 
@@ -133,8 +135,8 @@ class Gate:
         if caller.door:
             outcome = "ok" if error is None else refusal.reason if refusal else "cancelled"
             seconds = monotonic() - caller.arrived
-            told = Outcome(
-                caller.door, caller.model, caller.version, caller.priority, outcome, seconds, caller.rows
+            model = caller.model or (caller.asked if caller.asked in self.backend.manifests() else "")
+            self._observe(
+                Outcome(caller.door, model, caller.version, caller.priority, outcome, seconds, caller.rows)
             )
-            self._observe(told)
         return refusal

@@ -20,6 +20,7 @@ from foretell.bundle.manifest import Manifest
 from foretell.config import ServeSettings
 from foretell.serve.backend import Answer, Backend, Refusal
 from foretell.serve.protocols import oip
+from foretell.serve.protocols.access import log_access, trace_context
 from foretell.serve.protocols.errors import invalid, one_line
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.oip_messages import SERVICE, message, methods
@@ -78,6 +79,7 @@ class OipGrpc:
         self._count = itertools.count()
         self._prefix = secrets.token_hex(4)
         self._types = methods()
+        self._log = settings.access_log
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """For `Server.add_generic_rpc_handlers`."""
@@ -93,7 +95,7 @@ class OipGrpc:
             SERVICE,
             {
                 name: grpc.unary_unary_rpc_method_handler(
-                    self._guarded(handler, name in _OPEN),
+                    self._guarded(handler, name),
                     request_deserializer=self._types[name][0].FromString,
                     response_serializer=self._types[name][1].SerializeToString,
                 )
@@ -128,7 +130,6 @@ class OipGrpc:
         return told
 
     async def model_infer(self, request: Any, caller: Caller) -> Any:
-        caller.door = "oip_grpc"
         version = request.model_version or None
         manifest = self._gate.manifest(caller, request.model_name, version)
         windows = _windows(request, manifest)
@@ -136,11 +137,15 @@ class OipGrpc:
         answer = await self._gate.infer(caller, manifest, version, windows, told)
         return _response(answer, manifest, request.id, told.outputs, raw=bool(request.raw_input_contents))
 
-    def _guarded(self, handler: Handler, is_open: bool) -> Callable[[Any, Any], Awaitable[Any]]:
+    def _guarded(self, handler: Handler, name: str) -> Callable[[Any, Any], Awaitable[Any]]:
         async def handle(request: Any, context: Any) -> Any:
             caller = _GrpcCaller(context, f"{self._prefix}-{next(self._count):x}")
+            if name == "ModelInfer":
+                caller.door, caller.asked = "oip_grpc", request.model_name
+            if caller.trace:
+                context.set_trailing_metadata((("traceparent", caller.trace.decode()),))
             try:
-                if not is_open:
+                if name not in _OPEN:
                     caller.identity = self._gate.guard.enter(
                         caller.metadata.get("authorization"), monotonic()
                     )
@@ -148,15 +153,23 @@ class OipGrpc:
             except BaseException as error:
                 refusal = self._gate.over(caller, error)
                 if refusal is None:
+                    self._log_access(caller, name, "CANCELLED")
                     raise
-                await _abort(context, refusal)
+                self._log_access(caller, name, _status(refusal).name)
+                await _abort(context, refusal, caller.trace)
             else:
                 self._gate.over(caller, None)
+                self._log_access(caller, name, "OK", response)
                 return response
             finally:
                 self._gate.guard.release(caller.identity)
 
         return handle
+
+    def _log_access(self, caller: "_GrpcCaller", name: str, status: str, response: Any = None) -> None:
+        if self._log:
+            size = 0 if response is None else response.ByteSize()
+            log_access(caller, "gRPC", f"/{SERVICE}/{name}", status, size, caller.trace)
 
 
 class _GrpcCaller(Caller):
@@ -165,17 +178,23 @@ class _GrpcCaller(Caller):
     def __init__(self, context: Any, id_: str) -> None:
         self.metadata = dict(context.invocation_metadata() or ())
         self.remaining: float | None = context.time_remaining()
+        self.trace = trace_context(str(self.metadata.get("traceparent", "")).encode())
         super().__init__(_NOBODY, monotonic(), id_)
 
 
-async def _abort(context: Any, refusal: Refusal) -> None:
+def _status(refusal: Refusal) -> grpc.StatusCode:
+    return _STATUS.get(refusal.reason, grpc.StatusCode.INTERNAL)
+
+
+async def _abort(context: Any, refusal: Refusal, trace: bytes | None) -> None:
     trailing = [("foretell-code", refusal.reason)]
+    if trace:
+        trailing.append(("traceparent", trace.decode()))
     if refusal.path:
         trailing.append(("foretell-path", refusal.path.encode("ascii", "backslashreplace").decode()))
     if refusal.retry_after is not None:
         trailing.append(("retry-after", f"{refusal.retry_after:.3f}"))
-    status = _STATUS.get(refusal.reason, grpc.StatusCode.INTERNAL)
-    await context.abort(status, one_line(refusal), tuple(trailing))
+    await context.abort(_status(refusal), one_line(refusal), tuple(trailing))
 
 
 def _options(request: Any, manifest: Manifest, caller: Caller) -> Options:
