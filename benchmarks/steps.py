@@ -33,7 +33,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (transaction, "produce_all", "produce"),
     (ExactlyOnce, "send", "commit"),
 )
-BESIDE = ("produce", "commit")  # they run in the courier's thread, beside the loop
+BESIDE = ("encode", "produce", "commit")  # they run in the courier's thread, beside the loop
 LIBRDKAFKA = "librdkafka's threads"
 
 

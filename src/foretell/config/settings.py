@@ -146,7 +146,9 @@ class StreamSettings(Part):
     )
     repartition: bool = Field(default=False, description="send rows through a topic keyed by series first")
     rebuild: bool = Field(default=False, description="read windows anew from the input, not the changelog")
-    block_rows: int = Field(default=4000, ge=1, description="most rows a transaction")
+    block_rows: int = Field(
+        default=16_000, ge=1, description="most rows a transaction; fewer where they take more than a second"
+    )
     stall: Duration = Field(default=60.0, description="replace a worker that commits nothing for this long")
     port: int = Field(default=8079, ge=0, le=65535, description="of /healthz and /metrics; 0: a free one")
     host: str = Field(default="127.0.0.1", description="address of /healthz and /metrics")

@@ -61,6 +61,15 @@ def test_what_two_blocks_became_is_added_up() -> None:
     assert (out.dead, out.duplicates, out.revisions, out.filled) == ({1: 2, 3: 5}, 3, 5, 5)
 
 
+def test_messages_of_several_blocks_are_written_once_and_in_their_order() -> None:
+    out = Outgoing(unsaid=[lambda: [(b"a", b"1", [])]])
+    out.add(Outgoing(unsaid=[lambda: [(b"b", b"2", []), (b"c", b"3", [])]]))
+    assert out.forecasts == []
+    for _ in range(2):
+        out.complete()
+        assert [key for key, _, _ in out.forecasts] == [b"a", b"b", b"c"]
+
+
 @pytest.mark.parametrize("partitions", [1, 4])
 def test_next_offsets_are_those_of_a_plain_loop(partitions: int) -> None:
     rng = np.random.default_rng(partitions)

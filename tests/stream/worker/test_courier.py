@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Message, TopicPartition
 
 from foretell.errors import Fenced
-from foretell.stream.messages.blocks import Incoming, Outgoing, Polled
+from foretell.stream.messages.blocks import Forecast, Incoming, Outgoing, Polled
 from foretell.stream.worker.courier import Courier, Turn
 from foretell.stream.worker.transaction import Aborted
 
@@ -66,6 +66,23 @@ def test_a_turn_is_under_way_while_the_next_is_computed(delivery: FakeDelivery) 
     assert len(delivery.threads) == 2  # confirmed in ours: a consumer is used by one thread only
     assert threading.current_thread().name in delivery.threads
     assert sent.at > 0
+
+
+def test_messages_are_written_where_they_are_delivered(delivery: FakeDelivery) -> None:
+    courier, one = Courier(delivery), turn()
+    written: list[str] = []
+
+    def write() -> list[Forecast]:
+        written.append(threading.current_thread().name)
+        return [(b"JFK", b"{}", [])]
+
+    one.out.unsaid.append(write)
+    courier.send(one)
+    assert courier.settle() is one
+    courier.close()
+    assert one.out.forecasts == [(b"JFK", b"{}", [])]
+    assert len(written) == 1
+    assert set(written) == delivery.threads - {threading.current_thread().name}
 
 
 def test_nothing_is_under_way_at_first(delivery: FakeDelivery) -> None:

@@ -1,6 +1,6 @@
 """What goes through a turn of the loop: a block of records in, records out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from foretell.windows import Update
 Place = tuple[str, int]  # topic, partition
 Headers = list[tuple[str, bytes]]
 Change = tuple[int, bytes, bytes | None]  # partition, key, value
+Forecast = tuple[bytes, bytes, Headers]  # key, value, headers
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class Outgoing:
     """What a block became; each list has its own topic.
 
     Attributes:
+        unsaid: forecasts that are no messages yet; `complete` makes them so.
         forecasts, dead_letters: (key, value, headers).
         changes: records of the changelog.
         rows: (key, value, headers) of rows that go on to the partition of their series.
@@ -100,7 +102,8 @@ class Outgoing:
         revisions: forecasts issued again. filled: slots of windows filled by policy.
     """
 
-    forecasts: list[tuple[bytes, bytes, Headers]] = field(default_factory=list)
+    unsaid: list[Callable[[], list[Forecast]]] = field(default_factory=list)
+    forecasts: list[Forecast] = field(default_factory=list)
     dead_letters: list[tuple[bytes | None, bytes | None, Headers]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     rows: list[tuple[bytes, bytes, Headers]] = field(default_factory=list)
@@ -112,6 +115,7 @@ class Outgoing:
 
     def add(self, other: "Outgoing") -> None:
         """Take in what another block of the same turn became."""
+        self.unsaid += other.unsaid
         self.forecasts += other.forecasts
         self.dead_letters += other.dead_letters
         self.changes += other.changes
@@ -122,3 +126,9 @@ class Outgoing:
         self.filled += other.filled
         for reason, count in other.dead.items():
             self.dead[reason] = self.dead.get(reason, 0) + count
+
+    def complete(self) -> None:
+        """Write the messages of the forecasts, once: in whichever thread has the time."""
+        for write in self.unsaid:
+            self.forecasts += write()
+        self.unsaid.clear()

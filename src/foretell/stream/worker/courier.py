@@ -1,4 +1,7 @@
-"""Delivers a turn while the next one is computed: a fifth of the time goes into waiting for the broker."""
+"""Writes a turn's messages and delivers them while the next one is computed.
+
+The network needs no interpreter while it computes, so what is done here costs the loop next to no time.
+"""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +20,7 @@ class Turn:
 
     Attributes:
         aborted: why it was not delivered, when it was not.
-        seconds: that its delivery took. at: when it ended (`time.time`).
+        seconds: that its messages and their delivery took. at: when it ended (`time.time`).
     """
 
     polled: Polled
@@ -67,6 +70,7 @@ class Courier:
 
     def _deliver(self, turn: Turn) -> Turn:
         began = time.monotonic()
+        turn.out.complete()
         try:
             self._delivery.send(turn.out, turn.offsets, turn.membership)
         except Aborted as aborted:

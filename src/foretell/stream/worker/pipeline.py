@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from foretell.forecasting.forecasts import Forecasts
 from foretell.rows.adapter import Adapter
 from foretell.rows.block import RowBlock
 from foretell.rows.reasons import Reason
-from foretell.stream.messages.blocks import Change, Headers, Incoming, Outgoing
+from foretell.stream.messages.blocks import Change, Forecast, Headers, Incoming, Outgoing
 from foretell.stream.messages.changelog import State, encode_states
 from foretell.stream.messages.codec import ForecastBatch, ForecastEncoder
 from foretell.stream.messages.deadletter import ORIGIN, REVISION, bury
@@ -62,6 +63,12 @@ class Pipeline:
 
     def take(self, block: Incoming) -> Outgoing:
         """Forecast a block. Windows change at once; `undo` puts them back."""
+        out = self.begin(block)
+        out.complete()
+        return out
+
+    def begin(self, block: Incoming) -> Outgoing:
+        """`take`, but for the messages of the forecasts: `Outgoing.complete` writes them, in any thread."""
         rows, good, update = self._update(block)
         out = Outgoing(updates=[update], duplicates=int(update.duplicate.sum()))
         due = good[update.due]
@@ -70,7 +77,9 @@ class Pipeline:
             rows.refuse(
                 int(due[place]), Reason.ENGINE_ERROR, "the network gave no finite answer for this window"
             )
-        self._encode(out, block, rows, due, update, forecasts)
+        out.revisions = int(update.revision[~forecasts.refused].sum())
+        out.filled = int(update.filled[~forecasts.refused].sum())
+        out.unsaid.append(partial(self._encode, block, rows, due, update, forecasts))
         bury(out, block, rows)
         self._record(out, update.touched)
         return out
@@ -157,13 +166,12 @@ class Pipeline:
 
     def _encode(
         self,
-        out: Outgoing,
         block: Incoming,
         rows: RowBlock,
         due: NDArray[np.intp],
         update: Update,
         forecasts: Forecasts,
-    ) -> None:
+    ) -> list[Forecast]:
         kept = np.flatnonzero(~forecasts.refused)
         index = due[kept].tolist()
         batch = ForecastBatch(
@@ -175,12 +183,10 @@ class Pipeline:
             revision=update.revision[kept],
             rows={path: [column[i] for i in index] for path, column in rows.extras.items()},
         )
-        out.revisions = int(batch.revision.sum())
-        out.filled = int(batch.filled.sum())
         values = self._encoder.encode(batch)
         headers = _headers(block, due[kept], update.revision[kept])
         keys = [name.encode() for name in batch.series]
-        out.forecasts = list(zip(keys, values, headers, strict=True))
+        return list(zip(keys, values, headers, strict=True))
 
     def _record(self, out: Outgoing, touched: NDArray[np.intp]) -> None:
         values = encode_states(self.rules, self._windows.dump(touched))

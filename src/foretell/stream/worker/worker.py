@@ -19,6 +19,7 @@ from foretell.stream.messages.changelog import changelog_topic
 from foretell.stream.messages.deadletter import dead_letter_topic
 from foretell.stream.worker.courier import Courier, Turn
 from foretell.stream.worker.intake import Intake
+from foretell.stream.worker.pace import Pace
 from foretell.stream.worker.pipeline import Pipeline
 from foretell.stream.worker.repartition import Repartition, resume, rows_topic
 from foretell.stream.worker.restore import Restorer
@@ -93,6 +94,7 @@ class Worker:
         self.delivery = self._open_delivery()
         self._courier = Courier(self.delivery)
         self._lost: list[Polled] = []
+        self._pace = Pace(stream.block_rows)
         self._take_over = TakeOver(
             settings,
             self._pipeline,
@@ -167,7 +169,7 @@ class Worker:
 
     def _turn(self, intake: Intake) -> None:
         """Poll and forecast, while the turn before is delivered; then hand over."""
-        polled = intake.poll(self._settings.stream.block_rows, _POLL_S)
+        polled = intake.poll(self._pace.rows, _POLL_S)
         if self._lost:  # partitions changed hands, and the turn that was under way then came to nothing
             self._again(intake, polled)
             return
@@ -217,14 +219,15 @@ class Worker:
         self._take_over.let_go(places)
 
     def _forecast(self, blocks: list[Incoming]) -> Outgoing:
-        out = Outgoing()
+        out, began = Outgoing(), time.monotonic()
         for block in blocks:
             if block.topic != self._windowed:
                 out.add(self._repartition.take(block))
             elif self._settings.stream.repartition:
-                out.add(self._pipeline.take(resume(block)))
+                out.add(self._pipeline.begin(resume(block)))
             else:
-                out.add(self._pipeline.take(block))
+                out.add(self._pipeline.begin(block))
+        self._pace.took(sum(map(len, blocks)), time.monotonic() - began)
         return out
 
     def _look_at_lag(self, intake: Intake) -> None:
