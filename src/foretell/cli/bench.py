@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from foretell.config.parts import seconds
-from foretell.errors import ConfigError
-from foretell.serve.backend import Priority
+from foretell.errors import ConfigError, ForetellError, ServerUnreachable
+from foretell.serve.backend import Priority, Refusal
 from foretell.serve.client.client import Client
 from foretell.serve.client.load import Load, Plan, Result
 from foretell.serve.security.startup import is_loopback
@@ -57,7 +57,8 @@ def bench(
 ) -> None:
     """Put a load on a running server: latency and throughput by connections and priority.
 
-    Windows hold random numbers of the shape that the model reads; a refusal is counted and not asked again.
+    Windows hold random numbers of the shape that the model reads, no two of them equal; a refusal is counted
+    and not asked again.
     """
     key = _key(key_file)
     _check_target(url, yes)
@@ -76,12 +77,25 @@ def bench(
 
 async def _passes(url: str, key: str | None, ca: Path | None, plans: list[Plan]) -> list[Result]:
     async with Client(url, key, ca=ca) as client:
-        shape = _window_shape(await client.metadata(plans[0].model))
+        try:
+            shape = _window_shape(await client.metadata(plans[0].model))
+        except Refusal as refusal:
+            raise _unfit(url, refusal) from None
     results = []
     for plan in plans:
         async with Client(url, key, ca=ca, connections=plan.connections, retries=0) as client:
             results.append(await Load(client, plan, shape).run())
     return results
+
+
+def _unfit(url: str, refusal: Refusal) -> ForetellError:
+    """The server said no before the load began: it is not ready, or was asked for what is not there."""
+    if refusal.status >= 500 or refusal.status == 429:
+        return ServerUnreachable(f"{url}: {refusal.message}", cure=refusal.cure)
+    if refusal.status == 401:
+        cure = f"name a file that holds the key (--key-file), or set {KEY_VARIABLE}"
+        return ConfigError(f"{url}: {refusal.message}", cure=cure)
+    return ConfigError(f"{url}: {refusal.message}", cure=refusal.cure)
 
 
 def _window_shape(metadata: dict[str, Any]) -> list[int]:

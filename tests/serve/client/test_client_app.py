@@ -41,7 +41,7 @@ class Door:
 
     def close(self) -> None:
         self.lane.drain(linger_s=0.0)
-        asyncio.run(self.registry.drain())
+        self.registry.close()
 
 
 @pytest.fixture(scope="module")
@@ -186,12 +186,30 @@ def test_bench_as_a_table_counts_refusals(
         (["{url}", "weather", "--duration", "soon"], 2, "--duration"),
         (["{url}", "weather", "--duration", "2d"], 2, "out of bounds"),
         (["{url}", "weather", "--key-file", "none"], 2, "no file with a key"),
-        (["{url}", "weather"], 1, "no key came"),
+        (["{url}", "weather"], 2, "--key-file"),
+        (["{url}", "nosuch", "--key-file", "{key}"], 2, "this key is not for model `nosuch`"),
+        (["http://127.0.0.1:9", "weather"], 9, "is the server running there?"),
         (["nonsense", "weather"], 2, "no URL"),
     ],
 )
 def test_bench_refuses_with_a_cure(
-    door: Door, given: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+    door: Door, tmp_path: Path, given: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", *(word.replace("{url}", door.url) for word in given)]) == status
+    key = tmp_path / "key"
+    key.write_text(door.token["acme"])
+    assert main(["bench", *(word.format(url=door.url, key=key) for word in given)]) == status
     assert said in capsys.readouterr().err
+
+
+def test_bench_of_an_unknown_model_names_those_that_are_there(
+    make_app: Callable[..., App], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lane = Lane(make_app(), "127.0.0.1", 0)
+    lane.open()
+    try:
+        assert main(["bench", f"http://127.0.0.1:{lane.port}", "nosuch"]) == 2
+    finally:
+        lane.drain(linger_s=0.0)
+    told = capsys.readouterr().err
+    assert "no model `nosuch`" in told
+    assert "there is: features, weather" in told

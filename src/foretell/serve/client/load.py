@@ -14,7 +14,8 @@ from foretell.errors import ForetellError
 from foretell.serve.backend import Priority, Refusal
 from foretell.serve.client.client import Client
 
-_VARIETY = 64  # requests that differ, so that none shares another's answer
+_VARIETY = 8  # blocks of windows, made before the clock runs
+_APART = 1e-6  # added to one value, once a turn: no two requests are equal, so none shares another's answer
 _MOST_WAITING = 10_000  # requests of an open loop under way; more are counted as not sent
 _GRACE_S = 10.0  # after the end, for what is still under way
 
@@ -119,7 +120,9 @@ class Load:
 
     def _next(self) -> tuple[Priority, NDArray[np.float64]]:
         turn = next(self._turn)
-        return self._plan.priorities[turn % len(self._plan.priorities)], self._windows[turn % _VARIETY]
+        windows = self._windows[turn % _VARIETY].copy()
+        windows[0, 0, 0] += turn * _APART
+        return self._plan.priorities[turn % len(self._plan.priorities)], windows
 
     async def _ask(self, since: float) -> None:
         priority, windows = self._next()
