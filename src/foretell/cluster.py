@@ -76,6 +76,16 @@ class Cluster:
             return node is not None and not node.dead_processes()
         return True
 
+    def answers(self) -> bool:
+        """Whether somebody listens where it was reached; Ray itself waits a minute, and ends this process."""
+        if self.own:
+            return True
+        try:
+            _knock(self.address)
+        except OSError:
+            return False
+        return True
+
     def gpus(self) -> float:
         """GPUs of the cluster."""
         return float(ray.cluster_resources().get("GPU", 0))
@@ -102,16 +112,21 @@ class Cluster:
 
     def _try(self, url: str, deadline: float) -> str | None:
         """Connect; what went wrong, in one line."""
-        host, _, port = url.removeprefix("ray://").rpartition(":")
         try:
             # Ray itself would try for a minute, and print a page, where nobody listens.
-            socket.create_connection((host, int(port)), timeout=2).close()
+            _knock(url)
         except (OSError, ValueError) as error:
             return str(error)
         failure = _init(url, max(deadline - time.monotonic(), _LEAST_S))
         if failure is not None:
             ray.shutdown()
         return failure
+
+
+def _knock(url: str) -> None:
+    """Raises OSError, ValueError: nobody listens there."""
+    host, _, port = url.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host, int(port)), timeout=2).close()
 
 
 def _init(url: str, patience_s: float) -> str | None:

@@ -1,17 +1,25 @@
 """`foretell serve` from start to end: signals, what is said, exit status."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+
 from foretell.config import Settings
-from foretell.ending import Interrupted, asked_to_end
-from foretell.errors import RayUnreachable
+from foretell.ending import Asked, Interrupted, asked_to_end
+from foretell.errors import ForetellError, RayUnreachable
+from foretell.serve.deployment.changes import Changes
 from foretell.serve.deployment.deployed import Deployed
-from foretell.serve.deployment.fleet import FleetStatus
 from foretell.serve.deployment.service import Service
 
 log = logging.getLogger("foretell.serve")
 _LOOK_S = 1.0
+_SILENT_S = 10.0  # without an answer of Ray Serve, whose own helpers are replaced within a second or two
+_TOO_OFTEN = 5  # Ray was lost, or did not come back, one time after another, none of them after a steady run
+_STEADY_S = 60.0
+_RAY_ERRORS = (RayError, RayServeException, ConnectionError, RuntimeError, TimeoutError)
 
 
 def run_serve(settings: Settings, models: Sequence[str], ready: Callable[[Deployed], None]) -> int:
@@ -27,9 +35,9 @@ def run_serve(settings: Settings, models: Sequence[str], ready: Callable[[Deploy
             asked.starting = False
             asked.listen()
             ready(deployed)
-            before = ""
+            keeper = Keeper(service, asked)
             while not asked.wait(_LOOK_S):
-                before = _look(service, before)
+                keeper.look()
         except Interrupted:
             return 0
         finally:
@@ -39,19 +47,59 @@ def run_serve(settings: Settings, models: Sequence[str], ready: Callable[[Deploy
     return 0
 
 
-def _look(service: Service, before: str) -> str:
-    """One line a change of state."""
-    if not service.alive():
-        raise RayUnreachable("Ray is gone, and the replicas with it", cure="start `foretell serve` again")
-    status = service.fleet.status()
-    if status.state != before:
-        if status.state in ("RUNNING", "DEPLOYING"):
-            log.info("%s", _words(status))
-        else:
-            log.warning("%s %s", _words(status), status.message)
-    return status.state
+class Keeper:
+    """Sees to it that Ray is there, and says what changes."""
 
+    def __init__(self, service: Service, asked: Asked) -> None:
+        self._service, self._asked = service, asked
+        self._changes = Changes(service.fleet)
+        self._heard = self._back = time.monotonic()
+        self._losses = 0
 
-def _words(status: FleetStatus) -> str:
-    replicas = ", ".join(f"{n} {state.lower()}" for state, n in sorted(status.replicas.items()))
-    return f"{status.state.lower()}; replicas: {replicas or 'none'}"
+    def look(self) -> None:
+        """Raises `RayUnreachable`: Ray is lost again and again, or stays away."""
+        if self._answers():
+            self._heard = time.monotonic()
+        elif not self._service.alive() or time.monotonic() - self._heard > _SILENT_S:
+            self._restore()
+
+    def _answers(self) -> bool:
+        if not self._service.alive():
+            return False
+        try:
+            self._changes.look()
+        except _RAY_ERRORS as error:
+            log.debug("Ray Serve does not answer: %s", error)
+            return False
+        return True
+
+    def _restore(self) -> None:
+        if self._asked.wait(_LOOK_S):  # a signal to the whole process group ended it together with us
+            return
+        began = time.monotonic()
+        if began - self._back > _STEADY_S:
+            self._losses = 0
+        log.error("Ray is gone; it is %s again", "started" if self._service.own else "tried")
+        self._asked.starting = True
+        while not self._back_again():
+            self._asked.wait(self._losses)
+        self._asked.starting = False
+        self._asked.listen()
+        self._back = self._heard = time.monotonic()
+        log.info("Ray is back, and the replicas with it, after %.0f s", self._back - began)
+
+    def _back_again(self) -> bool:
+        self._losses += 1
+        if self._losses > _TOO_OFTEN:
+            raise RayUnreachable(
+                f"Ray was lost, or did not come back, {_TOO_OFTEN} times in a row",
+                cure="the lines above say why; free memory and disk of this machine are what Ray wants most",
+            )
+        try:
+            self._service.restore()
+        except RayUnreachable:
+            raise
+        except (ForetellError, *_RAY_ERRORS) as error:
+            log.warning("Ray is not back yet: %s", error)
+            return False
+        return True

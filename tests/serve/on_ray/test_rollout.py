@@ -87,9 +87,9 @@ def test_a_bad_version_never_becomes_ready_and_the_old_one_goes_on(
         pytest.raises(DeployFailed, match="differs from the source's answers") as raised,
     ):
         service.update(str(models.lying))
-    assert f"version {service.deployed.plan.version} goes on" in raised.value.message
+    assert f"spin {models.version(models.better)} goes on" in raised.value.message
     assert "Traceback" not in raised.value.message
-    assert "does not become ready: spin: on onnxruntime" in raised.value.message
+    assert f"spin {models.version(models.lying)} is taken back: a replica does" in raised.value.message
     assert "import the source again" in (raised.value.cure or "")
     assert not asking.lost
     assert asking.versions() == {models.version(models.better)}

@@ -159,8 +159,13 @@ def named_autoscaling(name: str) -> AutoscalingConfig:
 
 @dataclass
 class Ongoing:
-    """The mean of what was under way, from samples taken at even steps, since it was last asked for."""
+    """The mean of what was under way, from samples taken at even steps, since it was last asked for.
 
+    Attributes:
+        last: the mean that was given last.
+    """
+
+    last: float = 0.0
     _sum: float = 0.0
     _count: int = 0
 
@@ -170,9 +175,9 @@ class Ongoing:
 
     def take(self) -> float:
         """The mean; the next one begins anew."""
-        mean = self._sum / self._count if self._count else 0.0
+        self.last = self._sum / self._count if self._count else 0.0
         self._sum, self._count = 0.0, 0
-        return mean
+        return self.last
 
 
 def by_ongoing(context: Any) -> tuple[float, dict[str, Any]]:

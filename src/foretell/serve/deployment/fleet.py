@@ -34,12 +34,13 @@ class FleetStatus:
     """Attributes:
     state: Serve's word: DEPLOYING, RUNNING, DEPLOY_FAILED, UNHEALTHY, DELETING, NOT_STARTED.
     replicas: by Serve's word for their state, as in {"RUNNING": 2}.
-    message: why, where something is wrong.
+    message: why, where something is wrong or changes. trigger: Serve's word for what brought it there.
     """
 
     state: str
     replicas: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
+    trigger: str = ""
 
     @property
     def running(self) -> int:
@@ -47,7 +48,13 @@ class FleetStatus:
 
 
 class Fleet:
-    """One application of Ray Serve with one deployment. Ray must be connected."""
+    """One application of Ray Serve with one deployment. Ray must be connected.
+
+    Attributes:
+        last: what this process deployed last.
+    """
+
+    last: Deployed | None = None
 
     def start(self, settings: ServeSettings) -> None:
         """Start Ray Serve, if it does not run yet; its own proxy only where a port is given for it."""
@@ -61,6 +68,7 @@ class Fleet:
 
         Replicas of the same version stay. Others are replaced: each new one answers before an old one goes.
         """
+        self.last = wanted
         serve.run_many([_target(wanted)], wait_for_applications_running=False)
         deadline = time.monotonic() + _HEARD_S
         while self.deployed() != wanted and time.monotonic() < deadline:
@@ -84,7 +92,8 @@ class Fleet:
         if deployment is None:
             return FleetStatus(str(app.status.value), message=app.message)
         states = {str(state): n for state, n in deployment.replica_states.items()}
-        return FleetStatus(str(app.status.value), states, deployment.message or app.message)
+        message, trigger = deployment.message or app.message, str(deployment.status_trigger.value)
+        return FleetStatus(str(app.status.value), states, message, trigger)
 
     def replicas(self) -> list[ReplicaStats]:
         """What each running replica tells of itself."""

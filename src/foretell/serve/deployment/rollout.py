@@ -1,14 +1,13 @@
 """From one version to the next under load; a version that is no good is taken back."""
 
-import logging
 import re
 import time
 
 from foretell.errors import DeployFailed
 from foretell.serve.deployment.deployed import Deployed
 from foretell.serve.deployment.fleet import Fleet
+from foretell.serve.deployment.plan import Plan
 
-log = logging.getLogger(__name__)
 _ERROR = re.compile(r"^(?:[a-z_]\w*\.)*[A-Z]\w+: ")  # `foretell.errors.GoldenMismatch: `
 _LOOK_S = 0.1
 _WATCH_S = 0.3
@@ -35,12 +34,29 @@ def roll_out(fleet: Fleet, wanted: Deployed, wait_s: float, watch_s: float) -> N
     except DeployFailed as error:
         if before is None or not changed:
             raise
-        log.error("version %s is taken back: %s", wanted.plan.version, error.message)
-        fleet.deploy(before)
+        raise _taken_back(fleet, wanted, before, wait_s, error) from None
+
+
+def _taken_back(
+    fleet: Fleet, wanted: Deployed, before: Deployed, wait_s: float, error: DeployFailed
+) -> DeployFailed:
+    """Go back, and say so: which model, which version, why, and what is in force now."""
+    new, old = _named(wanted.plan, before.plan), _named(before.plan, wanted.plan)
+    if wanted.plan.versions == before.plan.versions:
+        new, old = f"{new} with other settings", f"{old} with the settings from before"
+    told = f"{new} is taken back: {error.message}"
+    fleet.deploy(before)
+    try:
         until_running(fleet, wait_s)
-        raise DeployFailed(
-            f"{error.message}\nversion {before.plan.version} goes on", cure=error.cure
-        ) from None
+    except DeployFailed as second:
+        return DeployFailed(f"{told}\n{old} did not come back: {second.message}", cure=second.cure)
+    return DeployFailed(f"{told}\n{old} goes on", cure=error.cure)
+
+
+def _named(plan: Plan, other: Plan) -> str:
+    """By what people know it: those of its models that the other plan has not; or all, if it has them."""
+    differing = [m for m in plan.models if other.versions.get(m.name) != m.version]
+    return ", ".join(f"{m.name} {m.version}" for m in differing or plan.models)
 
 
 def until_running(fleet: Fleet, wait_s: float) -> None:

@@ -13,14 +13,14 @@ from foretell.bundle.bundle import Bundle, open_bundle
 from foretell.bundle.manifest import MANIFEST
 from foretell.cluster import Cluster
 from foretell.config import ServeSettings, Settings
-from foretell.errors import ConfigError
+from foretell.errors import ConfigError, RayUnreachable
 from foretell.importers.resolve import resolve_bundle
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, named_autoscaling
 from foretell.serve.deployment.deployed import Deployed, Scale
 from foretell.serve.deployment.fleet import Fleet
 from foretell.serve.deployment.plan import ModelFiles, Plan, read_models
 from foretell.serve.deployment.resources import ResourceConfig
-from foretell.serve.deployment.rollout import roll_out
+from foretell.serve.deployment.rollout import roll_out, until_running
 from foretell.serve.security.key_file import read_keys
 from foretell.serve.security.startup import check_binding, ray_auth_environment, tls_context
 
@@ -98,9 +98,28 @@ class Service:
         now = self.deployed
         self.fleet.deploy(Deployed(now.plan, self._fitting(scale, now.resources), now.resources))
 
+    def restore(self) -> None:
+        """After Ray was lost: start it again where it is ours, reach it again where not; go on as before.
+
+        Raises:
+            RayUnreachable: nobody answered for `serve.wait`.
+            DeployFailed: what was deployed last does not become ready any more.
+        """
+        wanted, serve = self.fleet.last, self.settings.serve
+        if self._cluster is None or wanted is None:
+            raise RayUnreachable("Ray is gone, and it was not reached from here", cure="start again")
+        self._cluster.close()
+        self._cluster.connect(time.monotonic() + serve.wait)
+        self.fleet.start(serve)
+        if self.fleet.deployed() != wanted:  # replicas of a cluster may have gone on without us
+            self.fleet.deploy(wanted)
+        until_running(self.fleet, serve.wait)
+
     def alive(self) -> bool:
         """Whether Ray is still there."""
-        return self._cluster.alive() if self._cluster else ray.is_initialized()
+        if self._cluster is None:
+            return bool(ray.is_initialized())
+        return self._cluster.alive() and self._cluster.answers()
 
     def stop(self) -> None:
         """Drain and end; to be called once more does no harm."""

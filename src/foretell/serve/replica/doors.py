@@ -25,6 +25,7 @@ class ReplicaStats:
         requests, refused, failed: calls so far; those refused; those that the engine failed on.
         seconds: that the answered ones took, together. buckets: of the newest ones by `BOUNDS`.
         ongoing: calls under way. trouble: what is wrong with it.
+        load: calls under way on average, as it was last told to the autoscaler.
     """
 
     pid: int
@@ -38,6 +39,7 @@ class ReplicaStats:
     buckets: tuple[int, ...]
     ongoing: int
     trouble: str = ""
+    load: float = 0.0
 
     @property
     def answered(self) -> int:
@@ -94,7 +96,7 @@ class Doors:
         tally.newest.append(seconds)
         return answer
 
-    def stats(self, version: str, device: str) -> ReplicaStats:
+    def stats(self, version: str, device: str, load: float = 0.0) -> ReplicaStats:
         """From another thread, too."""
         tally = self._tally
         places = np.searchsorted(BOUNDS, np.array(tally.newest.copy()))
@@ -111,4 +113,5 @@ class Doors:
             buckets,
             self.ongoing,
             self.trouble,
+            load,
         )

@@ -23,7 +23,7 @@ from foretell.serve.protocols.app import App
 from foretell.serve.protocols.errors import as_refusal
 from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
 from foretell.serve.replica.ask import Ask
-from foretell.serve.replica.doors import Doors
+from foretell.serve.replica.doors import Doors, ReplicaStats
 from foretell.serve.replica.lane import GrpcDoor, Lane
 from foretell.serve.replica.listener import ASGIApp
 from foretell.serve.replica.vitals import Vitals
@@ -91,7 +91,10 @@ class _Replica:
 
     def record_routing_stats(self) -> dict[str, Any]:
         """What `Fleet.replicas` hears; Serve's routers make no use of it."""
-        return asdict(self._doors.stats(self._version, self._registry.device()))
+        return asdict(self._stats())
+
+    def _stats(self) -> ReplicaStats:
+        return self._doors.stats(self._version, self._registry.device(), self._ongoing.last)
 
     async def __del__(self) -> None:
         """Serve awaits it before the process ends; it is also called where `__init__` failed."""

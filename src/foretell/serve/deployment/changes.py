@@ -1,0 +1,51 @@
+"""What changes in the fleet while it runs, a line each for the log."""
+
+import logging
+import re
+
+from foretell.serve.deployment.autoscaling import AutoscalingConfig
+from foretell.serve.deployment.fleet import Fleet, FleetStatus
+
+log = logging.getLogger("foretell.serve")
+_COUNTS = re.compile(r"from (\d+) to (\d+) replicas")  # in Serve's words for what it is about to do
+_WELL = ("RUNNING", "DEPLOYING")
+
+
+class Changes:
+    """Asked to `look` as often as one likes, it says so when the state or a number of replicas changed."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._before = FleetStatus("")
+
+    def look(self) -> None:
+        """Raises what Ray raises where it does not answer."""
+        status, before = self._fleet.status(), self._before
+        if (status.state, status.replicas) == (before.state, before.replicas):
+            return
+        why = self._why(status)
+        self._before = status
+        if status.state in _WELL:
+            log.info("%s%s", _words(status), f" ({why})" if why else "")
+        else:
+            log.warning("%s %s", _words(status), status.message)
+
+    def _why(self, status: FleetStatus) -> str:
+        """Of a change that somebody decided on, and that has not been told yet."""
+        counts = _COUNTS.search(status.message)
+        if counts is None or status.message == self._before.message:
+            return ""
+        told = f"from {counts[1]} to {counts[2]}"
+        if status.trigger != "AUTOSCALING":
+            return f"{told}, as asked"
+        deployed = self._fleet.deployed()
+        loads = [one.load for one in self._fleet.replicas()]
+        if deployed is None or not isinstance(deployed.scale, AutoscalingConfig) or not loads:
+            return f"{told} by load"
+        mean, target = sum(loads) / len(loads), deployed.scale.target_ongoing_requests
+        return f"{told} by load: {mean:.1f} requests under way a replica, the target is {target:g}"
+
+
+def _words(status: FleetStatus) -> str:
+    replicas = ", ".join(f"{n} {state.lower()}" for state, n in sorted(status.replicas.items()))
+    return f"{status.state.lower()}; replicas: {replicas or 'none'}"

@@ -1,0 +1,93 @@
+"""A line of the log for each change of the fleet, and none without one."""
+
+import logging
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from foretell.config import Settings
+from foretell.serve.deployment.autoscaling import AutoscalingConfig
+from foretell.serve.deployment.changes import Changes
+from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.fleet import FleetStatus
+from foretell.serve.deployment.plan import Plan
+from foretell.serve.deployment.resources import ResourceConfig
+from foretell.serve.replica.doors import ReplicaStats
+
+STATS = ReplicaStats(1, 0.0, "v", "cpu", 0, 0, 0, 0.0, (), 0)
+RUNNING = FleetStatus("RUNNING", {"RUNNING": 2}, "", "CONFIG_UPDATE_COMPLETED")
+
+
+class FakeFleet:
+    """Tells what it is told to."""
+
+    def __init__(self) -> None:
+        self.now = RUNNING
+        self.loads = [7.0, 5.0]
+
+    def status(self) -> FleetStatus:
+        return self.now
+
+    def deployed(self) -> Deployed:
+        return Deployed(Plan(Settings(), ()), AutoscalingConfig(target_ongoing_requests=5), ResourceConfig())
+
+    def replicas(self) -> list[ReplicaStats]:
+        return [replace(STATS, load=load) for load in self.loads]
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
+
+
+@pytest.fixture
+def look(fleet: FakeFleet, caplog: pytest.LogCaptureFixture) -> Any:
+    """Look at this status; what is said of it, by level."""
+    changes = Changes(cast(Any, fleet))
+    caplog.set_level(logging.INFO, "foretell.serve")
+
+    def look(status: FleetStatus) -> list[tuple[str, str]]:
+        caplog.clear()
+        fleet.now = status
+        changes.look()
+        return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+    return look
+
+
+def test_each_change_is_said_once(look: Any) -> None:
+    assert look(RUNNING) == [("INFO", "running; replicas: 2 running")]
+    assert look(RUNNING) == []
+    starting = replace(RUNNING, state="DEPLOYING", replicas={"STARTING": 2, "RUNNING": 2})
+    assert look(starting) == [("INFO", "deploying; replicas: 2 running, 2 starting")]
+    assert look(replace(starting, replicas={"RUNNING": 2, "STOPPING": 1}))[0][1].endswith("1 stopping")
+
+
+def test_load_that_brings_replicas_is_told_against_its_target(look: Any, fleet: FakeFleet) -> None:
+    look(RUNNING)
+    up = FleetStatus(
+        "RUNNING", {"RUNNING": 2, "STARTING": 1}, "Upscaling from 2 to 3 replicas.", "AUTOSCALING"
+    )
+    why = "from 2 to 3 by load: 6.0 requests under way a replica, the target is 5"
+    assert look(up) == [("INFO", f"running; replicas: 2 running, 1 starting ({why})")]
+    # The reason is told with the first line that it brings, not with each.
+    assert look(replace(up, replicas={"RUNNING": 3})) == [("INFO", "running; replicas: 3 running")]
+    fleet.loads = []
+    down = FleetStatus("RUNNING", {"RUNNING": 2}, "Downscaling from 3 to 2 replicas.", "AUTOSCALING")
+    assert look(down) == [("INFO", "running; replicas: 2 running (from 3 to 2 by load)")]
+
+
+def test_a_number_that_was_asked_for_is_told_as_such(look: Any) -> None:
+    look(RUNNING)
+    asked = FleetStatus(
+        "RUNNING", {"RUNNING": 2, "STARTING": 2}, "Upscaling from 2 to 4 replicas.", "CONFIG_UPDATE_STARTED"
+    )
+    assert look(asked)[0][1].endswith("2 starting (from 2 to 4, as asked)")
+
+
+def test_what_is_wrong_is_a_warning_with_its_message(look: Any) -> None:
+    sick = FleetStatus("UNHEALTHY", {"RUNNING": 1, "STARTING": 1}, "A replica's health check failed.")
+    assert look(sick) == [
+        ("WARNING", "unhealthy; replicas: 1 running, 1 starting A replica's health check failed.")
+    ]
