@@ -1,5 +1,7 @@
 """Names and ids of series, by partition."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,26 @@ def test_a_series_can_go_by_itself(table: SeriesTable) -> None:
 
 def test_nothing(table: SeriesTable) -> None:
     assert ids(table, [], []) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_says_what_a_dict_would_say(table: SeriesTable, seed: int) -> None:
+    rng = random.Random(seed)
+    wanted: dict[tuple[str, int], int] = {}
+    for _ in range(60):
+        names = [f"s{rng.randrange(400)}" for _ in range(rng.randrange(80))]
+        partitions = [rng.randrange(3) for _ in names]
+        for one, i in zip(zip(names, partitions, strict=True), ids(table, names, partitions), strict=True):
+            assert wanted.setdefault(one, i) == i
+        if rng.random() < 0.2:
+            partition = rng.randrange(3)
+            gone = {n for n, p in wanted if p == partition and rng.random() < 0.5} | {"never seen"}
+            if rng.random() < 0.5:
+                table.forget(partition, gone)
+            else:
+                gone = {n for n, _ in wanted}
+                table.drop(partition)
+            wanted = {(n, p): i for (n, p), i in wanted.items() if p != partition or n not in gone}
+        assert len(table) == len(wanted) == len(set(wanted.values()))
+    for partition in range(3):
+        assert table.of_partition(partition) == {n: i for (n, p), i in wanted.items() if p == partition}

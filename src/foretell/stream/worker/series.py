@@ -2,17 +2,20 @@
 
 from array import array
 from collections.abc import Collection, Sequence
+from operator import eq
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.stream.worker.name_index import Ids, NameIndex, keys_of
 from foretell.windows import Windows
 
 _MOST_FRESH = 1_000
+_NOBODY = -1  # the partition of an id that is free
 
 
 class SeriesTable:
-    """Names to ids of a `Windows`, a dict a partition, so that a partition can be let go by itself.
+    """Names to ids of a `Windows`, by partition, so that a partition can be let go by itself.
 
     The same name in two partitions is two series: what it forecasts must not depend
     on which worker owns what.
@@ -23,19 +26,20 @@ class SeriesTable:
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
-        self._ids: dict[int, dict[str, int]] = {}
+        self._index = NameIndex()
         self._names: list[str] = []
         self._partitions = array("i")
         self.fresh: list[tuple[str, int]] = []
 
     def ids(self, names: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.intp]:
         """(n,) ids of n names; names that were not seen before get new, empty series."""
-        found = np.empty(len(names), np.intp)
-        for partition in np.unique(partitions).tolist():
-            rows = np.flatnonzero(partitions == partition)
-            here = [names[i] for i in rows.tolist()] if len(rows) < len(names) else names
-            found[rows] = self._in_partition(partition, here)
-        return found
+        found = self._find(names, partitions)
+        new = np.flatnonzero(found < 0)
+        if len(new):
+            found[new] = self._add(
+                [(names[i], p) for i, p in zip(new, partitions[new].tolist(), strict=True)]
+            )
+        return found.astype(np.intp)
 
     def names(self, ids: NDArray[np.intp]) -> list[str]:
         """Names of ids."""
@@ -47,39 +51,64 @@ class SeriesTable:
 
     def of_partition(self, partition: int) -> dict[str, int]:
         """Names to ids, of one partition."""
-        return self._ids.get(partition, {})
+        ids = np.flatnonzero(self._owners() == partition)
+        return dict(zip(self.names(ids), ids.tolist(), strict=True))
 
     def forget(self, partition: int, names: Collection[str]) -> None:
         """Forget some series of a partition."""
-        table = self._ids.get(partition, {})
-        ids = np.array([table.pop(name) for name in names if name in table], np.intp)
-        if len(ids):
-            self._windows.drop(ids)
+        found = self._find(list(names), np.full(len(names), partition, np.int32))
+        self._let_go(found[found >= 0].astype(np.intp))
 
     def drop(self, partition: int) -> None:
         """Forget a partition's series."""
-        ids = np.fromiter(self._ids.pop(partition, {}).values(), np.intp)
-        if len(ids):
-            self._windows.drop(ids)
+        self._let_go(np.flatnonzero(self._owners() == partition))
 
     def __len__(self) -> int:
-        return sum(map(len, self._ids.values()))
+        return len(self._index)
 
-    def _in_partition(self, partition: int, names: Sequence[str]) -> list[int]:
-        table = self._ids.setdefault(partition, {})
-        try:
-            return [table[name] for name in names]
-        except KeyError:
-            self._add(table, partition, [name for name in dict.fromkeys(names) if name not in table])
-            return [table[name] for name in names]
+    def _owners(self) -> NDArray[np.int32]:
+        """(ids,) the partition of each; the array cannot grow while somebody holds this."""
+        return np.frombuffer(self._partitions, np.int32)
 
-    def _add(self, table: dict[str, int], partition: int, names: list[str]) -> None:
-        ids = self._windows.add(len(names)).tolist()
-        if ids and (missing := max(ids) + 1 - len(self._names)) > 0:
-            self._names.extend([""] * missing)
-            self._partitions.extend([partition] * missing)
-        self.fresh += [(name, partition) for name in names[: max(0, _MOST_FRESH - len(self.fresh))]]
-        for name, i in zip(names, ids, strict=True):
-            table[name] = i
-            self._names[i] = name
-            self._partitions[i] = partition
+    def _find(self, names: Sequence[str], partitions: NDArray[np.int32]) -> Ids:
+        owners = self._owners()
+
+        def same(sought: NDArray[np.intp], ids: Ids) -> NDArray[np.bool_]:
+            asked = names if len(sought) == len(names) else map(names.__getitem__, sought.tolist())
+            known = map(self._names.__getitem__, ids.tolist())
+            equal = np.fromiter(map(eq, asked, known), np.bool_, len(sought))
+            equal &= owners[ids] == partitions[sought]
+            return equal
+
+        return self._index.find(keys_of(names, partitions), same)
+
+    def _add(self, series: list[tuple[str, int]]) -> list[int]:
+        """Ids of names in their partitions, none of them known; one that comes twice has one id."""
+        distinct = list(dict.fromkeys(series))
+        ids = self._windows.add(len(distinct))
+        missing = int(ids.max()) + 1 - len(self._names)
+        self._names.extend([""] * missing)
+        self._partitions.extend([_NOBODY] * missing)
+        self.fresh += distinct[: max(0, _MOST_FRESH - len(self.fresh))]
+        if not self._index.has_room_for(len(distinct)):
+            self._build_index(len(distinct))
+        given = dict(zip(distinct, ids.tolist(), strict=True))
+        for (name, partition), i in given.items():
+            self._names[i], self._partitions[i] = name, partition
+        self._index.add(self._keys(ids), ids.astype(np.int32))
+        return [given[one] for one in series]
+
+    def _let_go(self, ids: NDArray[np.intp]) -> None:
+        if not len(ids):
+            return
+        for i in ids.tolist():
+            self._names[i], self._partitions[i] = "", _NOBODY
+        self._windows.drop(ids)
+        self._build_index()
+
+    def _build_index(self, room_for: int = 0) -> None:
+        ids = np.flatnonzero(self._owners() != _NOBODY)
+        self._index.build(self._keys(ids), ids.astype(np.int32), room_for)
+
+    def _keys(self, ids: NDArray[np.intp]) -> NDArray[np.uint64]:
+        return keys_of(self.names(ids), self._owners()[ids])
