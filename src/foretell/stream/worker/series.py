@@ -36,9 +36,8 @@ class SeriesTable:
         found = self._find(names, partitions)
         new = np.flatnonzero(found < 0)
         if len(new):
-            found[new] = self._add(
-                [(names[i], p) for i, p in zip(new, partitions[new].tolist(), strict=True)]
-            )
+            places = zip(new.tolist(), partitions[new].tolist(), strict=True)
+            found[new] = self._add([(names[i], partition) for i, partition in places])
         return found.astype(np.intp)
 
     def names(self, ids: NDArray[np.intp]) -> list[str]:
