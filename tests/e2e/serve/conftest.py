@@ -19,7 +19,7 @@ SETTINGS: dict[str, Any] = {
     "drain": 2,
     "wait": 90,
     "watch": 0.1,
-    "stuck": 4,
+    "stuck": 3,
     "batch": {"max_batch_size": 16, "max_queue_rows": 64},
     "limits": {"slow": 1.5},
 }

@@ -24,10 +24,16 @@ class Fleet:
         port, grpc_port: of the lane.
     """
 
-    def __init__(self, folder: Path, tree: dict[str, Any], bundles: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tree: dict[str, Any],
+        bundles: Sequence[Path],
+        environ: dict[str, str] | None = None,
+    ) -> None:
         """`tree`: settings. Returns when all replicas answer."""
         place = folder / "fleet.socket"
-        self._process = Running(["-m", "tests.e2e.serve.server", str(place)], folder / "fleet.log")
+        self._process = Running(["-m", "tests.e2e.serve.server", str(place)], folder / "fleet.log", environ)
         self._lock = threading.Lock()
         try:
             wait_until(lambda: place.exists() or self._process.ended, _START_S, "the fleet's socket")
