@@ -58,6 +58,7 @@ def test_says_what_it_is(engine: Engine) -> None:
     assert engine.input_shape == (7, 3)
     assert engine.output_shapes == {"forecast": (7,)}
     assert engine.chunk == 32
+    assert engine.bounded == (engine.device == "cpu")
 
 
 def test_gives_the_golden_answers(engine: Engine, bundle: Bundle) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.serve.on_ray.spinning import write_spinning_bundle
 
 from foretell.bundle.bundle import Bundle, open_bundle
 from foretell.bundle.golden import Golden
@@ -162,3 +163,8 @@ def test_a_gpu_takes_the_network(tmp_path: Path, make_bundle: Callable[..., Path
         pytest.skip("no CUDA device, or an ONNX Runtime without CUDA")
     bundle = open_bundle(make_bundle(tmp_path))
     assert open_engine(bundle, EngineSettings(), gpu=True, gpu_fraction=0.1).device == "cuda:0"
+
+
+def test_a_network_with_a_loop_may_never_end(tmp_path: Path, bundle: Bundle) -> None:
+    assert open_engine(bundle, EngineSettings()).bounded
+    assert not open_engine(open_bundle(write_spinning_bundle(tmp_path)), EngineSettings()).bounded

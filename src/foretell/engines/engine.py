@@ -30,6 +30,7 @@ class Engine(Protocol):
         input_shape: (lookback, features), or (features, lookback) where the network wants channels first.
         output_shapes: by name, without the batch.
         chunk: windows a call that run fastest.
+        bounded: it ends after much the same time whatever the values; a network with a loop may never end.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Engine(Protocol):
     input_shape: tuple[int, int]
     output_shapes: dict[str, tuple[int, ...]]
     chunk: int
+    bounded: bool
 
     def run(self, windows: NDArray[np.float32]) -> Evaluated:
         """(n, *input_shape) float32, scaled units → `Evaluated`; n of any size, also 0.

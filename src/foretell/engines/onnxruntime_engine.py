@@ -14,6 +14,7 @@ from foretell.engines.engine import Evaluated, wanted_shape
 from foretell.errors import EngineError
 
 _ERRORS_ONLY = 3
+_LOOP = b"\x22\x04Loop"  # a node's op_type on the wire, in any graph of the network
 
 
 class OnnxRuntimeEngine:
@@ -31,7 +32,10 @@ class OnnxRuntimeEngine:
         self.input_shape = manifest.input_shape
         self.output_shapes = {output.name: output.shape for output in manifest.outputs}
         self.device = "cpu" if cuda is None else f"cuda:{cuda['device_id']}"
-        self._session = _open_session(bundle, settings, cuda)
+        network = bundle.model_bytes()
+        # A device or its driver may hang on any network.
+        self.bounded = cuda is None and _LOOP not in network
+        self._session = _open_session(bundle, network, settings, cuda)
         self._input = self._session.get_inputs()[0].name
         self._names = list(self.output_shapes)
         alone = cuda is None and settings.threads == 1  # this thread does all the work
@@ -117,7 +121,9 @@ def has_cuda() -> bool:
     return "CUDAExecutionProvider" in ort.get_available_providers()
 
 
-def _open_session(bundle: Bundle, settings: EngineSettings, cuda: dict[str, str] | None) -> Any:
+def _open_session(
+    bundle: Bundle, network: bytes, settings: EngineSettings, cuda: dict[str, str] | None
+) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = settings.threads
@@ -130,7 +136,6 @@ def _open_session(bundle: Bundle, settings: EngineSettings, cuda: dict[str, str]
         if hasattr(ort, "preload_dlls"):
             ort.preload_dlls()
         providers.insert(0, ("CUDAExecutionProvider", cuda))
-    network = bundle.model_bytes()
     try:
         session = ort.InferenceSession(network, options, providers)
     except Exception as error:  # the runtime's own classes share no root but this one

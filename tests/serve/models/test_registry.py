@@ -10,7 +10,7 @@ import pytest
 from foretell.config import BatchSettings
 from foretell.errors import BundleNotFound
 from foretell.forecasting.forecaster import Forecaster
-from foretell.serve.backend import Answer, Backend, Call, Refusal
+from foretell.serve.backend import Backend, Call, Refusal
 from foretell.serve.models.registry import Registry
 
 MakeBundle = Callable[..., Path]
@@ -64,34 +64,28 @@ def test_an_unknown_model_or_version_is_not_found(
     assert caught.value.reason == "model_not_found"
 
 
-def test_the_last_version_is_in_force_and_others_answer_by_version(
-    tmp_path: Path, make_bundle: MakeBundle
-) -> None:
-    old, new = make_bundle(tmp_path / "a", seed=1), make_bundle(tmp_path / "b", seed=2)
-    registry = Registry.open([old, new], batch=BATCH)
-    first = Forecaster.open(old).manifest.version
-    assert registry.manifests()["weather"].version == Forecaster.open(new).manifest.version
-    assert asyncio.run(registry.infer(Call("weather", windows(1), version=first))).version == first
-    assert asyncio.run(registry.infer(Call("weather", windows(1)))).version != first
-    registry.close()
-
-
 def test_a_bad_bundle_is_never_ready(weather: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleNotFound):
         Registry.open([weather, tmp_path / "nothing"], batch=BATCH)
 
 
-def test_draining_answers_what_is_in_flight_and_takes_no_more(registry: Registry) -> None:
-    async def drained() -> tuple[list[Answer], int]:
-        calls = [asyncio.create_task(registry.infer(Call("weather", windows(1, s)))) for s in range(20)]
-        await asyncio.sleep(0)
-        left = await registry.drain()
-        return await asyncio.gather(*calls), left
-
-    answers, left = asyncio.run(drained())
-    assert len(answers) == 20
-    assert left == 0
+def test_closing_refuses_what_comes(registry: Registry) -> None:
+    asyncio.run(registry.infer(Call("weather", windows(1))))
+    registry.close()
     assert not registry.ready()
     with pytest.raises(Refusal) as caught:
         asyncio.run(registry.infer(Call("weather", windows(1))))
     assert caught.value.status == 503
+
+
+def test_one_engine_in_trouble_makes_all_of_it_unready(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry._models["features"], "trouble", lambda: "features: stuck")
+    assert registry.trouble() == "features: stuck"
+    assert not registry.ready()
+
+
+def test_the_version_in_force_may_be_named(registry: Registry) -> None:
+    version = registry.manifests()["weather"].version
+    assert asyncio.run(registry.infer(Call("weather", windows(1), version=version))).version == version

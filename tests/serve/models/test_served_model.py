@@ -4,16 +4,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from tests.serve.models.gated import Gated, busy, call, in_flight, refused, until, windows
 
 from foretell.config import BatchSettings
-from foretell.engines.engine import Evaluated
-from foretell.errors import EngineError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.rows.adapter import Adapter, FeatureRule
 from foretell.serve.backend import Answer, Call, Priority, Refusal
@@ -22,101 +20,6 @@ from foretell.serve.models.served_model import ServedModel
 from foretell.telemetry import serve_metrics
 
 MakeBundle = Callable[..., Path]
-Windows = NDArray[np.float64]
-
-
-class Gated:
-    """An engine that evaluates when it is let, and fails on windows whose first number is 666."""
-
-    name, chunk, input_shape = "gated", 1024, (7, 3)
-
-    def __init__(self, inner: Forecaster) -> None:
-        self.device = "cpu"
-        self.output_shapes: dict[str, tuple[int, ...]] = {"forecast": (7,)}
-        self._inner = inner.engine
-        self.open = threading.Event()
-        self.open.set()
-        self.entered = threading.Event()
-        self.batches: list[int] = []
-
-    def run(self, windows: NDArray[np.float32]) -> Evaluated:
-        self.entered.set()
-        assert self.open.wait(8)
-        self.batches.append(len(windows))
-        if (np.abs(windows[:, 0, 0] - (666 - 50) / 20) < 1e-3).any():
-            raise EngineError("secret/path: the runtime failed")
-        return self._inner.run(windows)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-@pytest.fixture
-def forecaster(tmp_path: Path, make_bundle: MakeBundle) -> Forecaster:
-    return Forecaster.open(make_bundle(tmp_path))
-
-
-@pytest.fixture
-def engine(forecaster: Forecaster) -> Gated:
-    return Gated(forecaster)
-
-
-@pytest.fixture
-def serve(forecaster: Forecaster, engine: Gated) -> Iterator[Callable[..., ServedModel]]:
-    made: list[ServedModel] = []
-
-    def make(figures: Figures | None = None, *, warm: bool = False, **settings: object) -> ServedModel:
-        batch = BatchSettings.model_validate(settings)
-        model = ServedModel(Forecaster(forecaster.manifest, engine), batch, figures)
-        made.append(model)
-        if warm:
-            model.warm_up()
-            engine.batches.clear()
-        return model
-
-    yield make
-    engine.open.set()
-    for model in made:
-        model.close()
-
-
-@pytest.fixture
-def model(serve: Callable[..., ServedModel]) -> ServedModel:
-    return serve()
-
-
-def windows(n: int, seed: int = 1) -> Windows:
-    return np.random.default_rng(seed).normal(50.0, 20.0, (n, 7, 3))
-
-
-def call(given: Windows | int, **more: object) -> Call:
-    given = windows(given) if isinstance(given, int) else given
-    return Call("weather", given, **more)  # type: ignore[arg-type]
-
-
-async def busy(model: ServedModel, engine: Gated) -> "asyncio.Task[Answer]":
-    """A call that the engine is held up by."""
-    engine.open.clear()
-    engine.entered.clear()
-    task = asyncio.create_task(model.infer(call(windows(1, seed=999))))
-    await asyncio.to_thread(engine.entered.wait, 5)
-    return task
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.001)
-
-
-def in_flight(model: ServedModel) -> int:
-    return sum(model.waiting().values())
-
-
-async def refused(awaitable: "asyncio.Future[Answer]") -> Refusal:
-    with pytest.raises(Refusal) as caught:
-        await awaitable
-    return caught.value
 
 
 @pytest.mark.parametrize("warm", [True, False], ids=["inline", "by thread"])
@@ -268,7 +171,6 @@ def test_a_deadline_passes_while_the_engine_is_stuck(model: ServedModel, engine:
     async def ask() -> tuple[Refusal, float]:
         start = time.monotonic()
         first = await busy(model, engine)
-        assert model.stuck_for() > 0
         late = asyncio.create_task(model.infer(call(windows(1, 5), deadline=start + 0.2)))
         refusal = await refused(late)
         waited = time.monotonic() - start
@@ -280,7 +182,7 @@ def test_a_deadline_passes_while_the_engine_is_stuck(model: ServedModel, engine:
     assert refusal.reason == "deadline_passed"
     assert 0.2 <= waited < 2.0
     assert engine.batches == [1]
-    assert model.stuck_for() == 0.0
+    assert not model.trouble()
 
 
 def test_one_under_way_is_told_at_its_deadline_too(model: ServedModel, engine: Gated) -> None:
@@ -294,7 +196,7 @@ def test_one_under_way_is_told_at_its_deadline_too(model: ServedModel, engine: G
 def test_what_cannot_be_in_time_is_refused_before_it_waits(
     serve: Callable[..., ServedModel], engine: Gated
 ) -> None:
-    engine.device = "elsewhere"  # nothing is evaluated inline there
+    engine.bounded = False  # nothing is evaluated inline
     model = serve(warm=True)
 
     async def ask() -> Refusal:
@@ -358,6 +260,7 @@ def test_one_that_the_runtime_fails_on_fails_alone(
     assert failed.reason == "engine"
     assert "secret" not in str(failed)
     assert engine.batches == [1, 6, 2, 1, 3]
+    assert not model.trouble()
 
 
 def test_a_roll_out_and_native_forecasts_share_a_batch(
@@ -437,10 +340,15 @@ def test_closing_refuses_what_waits(model: ServedModel, engine: Gated) -> None:
 def test_figures_tell_of_batches_and_waits(serve: Callable[..., ServedModel]) -> None:
     figures = Figures()
     model = serve(figures)
-    for seed in range(3):
-        asyncio.run(model.infer(call(windows(4, seed), priority=Priority.HIGH)))
+
+    async def ask() -> None:
+        for seed in range(3):
+            await model.infer(call(windows(4, seed), priority=Priority.HIGH))
+        # Callers are told first, and then it is counted.
+        await until(lambda: figures.snapshot({}, {}).buckets(serve_metrics.BATCH_ROWS)["weather"].sum == 12)
+
+    asyncio.run(ask())
     snapshot = figures.snapshot({"weather,low": 2}, {"weather": 3})
-    assert snapshot.buckets(serve_metrics.BATCH_ROWS)["weather"].sum == 12
     assert snapshot.buckets(serve_metrics.INFERENCE)["weather"].counts.sum() == 3
     assert snapshot.buckets(serve_metrics.QUEUE_TIME)["high"].counts.sum() == 3
     assert snapshot.by_label(serve_metrics.QUEUE) == {"weather,low": 2}

@@ -305,3 +305,63 @@ def test_grpc_is_there_too(echo: Echo) -> None:
         both.drain(linger_s=0)
         with pytest.raises(grpc.RpcError):
             channel.unary_unary("/t.T/M")(b"abc", timeout=1)
+
+
+def test_a_door_that_was_shut_is_opened_again_on_its_ports(lane: Callable[..., Lane], echo: Echo) -> None:
+    opened = lane()
+    answers: list[bytes] = []
+    asking = threading.Thread(target=lambda: answers.append(get(opened.port, "/wait").read()))
+    asking.start()
+    assert echo.waiting.wait(5)
+    shut = opened.shut()
+    with pytest.raises(ConnectionRefusedError):
+        until_refused(opened.port)
+    assert not opened.is_open
+    opened.open()
+    assert get(opened.port).read() == b"/a"
+    assert not shut.done(), "somebody still waits for an answer of before"
+    assert opened.submit(set_event(echo.go)).result(5)
+    shut.result(5)
+    asking.join(5)
+    assert answers == [b"/wait"]
+
+
+def until_refused(port: int) -> None:
+    """Raises ConnectionRefusedError."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        get(port)
+
+
+def test_draining_waits_for_those_that_were_leaving_before(lane: Callable[..., Lane], echo: Echo) -> None:
+    opened = lane()
+    answers: list[bytes] = []
+    asking = threading.Thread(target=lambda: answers.append(get(opened.port, "/wait").read()))
+    asking.start()
+    assert echo.waiting.wait(5)
+    opened.shut()
+    draining = threading.Thread(target=opened.drain, kwargs={"linger_s": 0})
+    draining.start()
+    draining.join(0.2)
+    assert draining.is_alive()
+    assert opened.submit(set_event(echo.go)).result(5)
+    draining.join(5)
+    asking.join(5)
+    assert answers == [b"/wait"]
+
+
+def test_a_loop_that_hangs_is_not_waited_for(
+    lane: Callable[..., Lane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foretell.serve.replica.lane._HUNG_S", 0.2)
+    monkeypatch.setattr("foretell.serve.replica.lane._STOP_S", 0.2)
+    opened, go = lane(), threading.Event()
+
+    async def hang() -> None:
+        go.wait(8)
+
+    opened.submit(hang())
+    began = time.monotonic()
+    opened.drain(limit_s=30)
+    assert time.monotonic() - began < 3
+    go.set()

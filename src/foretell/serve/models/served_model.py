@@ -5,8 +5,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass
 from threading import Condition, Thread
 
 import numpy as np
@@ -15,38 +13,22 @@ from foretell.config import BatchSettings
 from foretell.errors import InputError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.serve.backend import Answer, Call, Priority, Refusal
+from foretell.serve.models import refusals
+from foretell.serve.models.callers import Caller, Outcome, tell
 from foretell.serve.models.evaluation import Part, evaluate, joined
+from foretell.serve.models.failures import Failures
 from foretell.serve.models.figures import Figures
+from foretell.serve.models.inline import Inline
 from foretell.serve.models.question import FORECAST, Question, Questions
+from foretell.serve.models.watchdog import Watchdog
+from foretell.serve.scheduler.admission import passed
 from foretell.serve.scheduler.cost import CostModel
 from foretell.serve.scheduler.scheduler import Scheduler
 from foretell.serve.scheduler.work import Batch, Job, Piece, Work
 
 log = logging.getLogger(__name__)
-_INLINE_S = 0.0003  # a loop may stand still for so long
 _CLOSING_S = 5.0
 _TRIES = 3
-
-Outcome = Answer | Refusal
-
-
-@dataclass(slots=True, eq=False)
-class _Caller:
-    """Whose call a work is, and where the answer goes."""
-
-    call: Call
-    loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[Answer]"
-    timer: asyncio.TimerHandle | None = None
-
-    def tell(self, outcome: Outcome) -> None:
-        """On its own loop. The future is done where the caller has gone meanwhile."""
-        if self.future.done():
-            return
-        if isinstance(outcome, Refusal):
-            self.future.set_exception(copy(outcome))  # each has a traceback of its own
-        else:
-            self.future.set_result(outcome)
 
 
 class ServedModel:
@@ -56,12 +38,20 @@ class ServedModel:
     that comes alone and is quick is evaluated right where it came in: handing it to another thread and back
     would take as long as the evaluation itself.
 
+    An evaluation that takes longer than `stuck_s` will not end: its calls fail, and all others are refused,
+    so that they ask another replica. Should it end after all, the model goes on.
+
     Attributes:
         manifest: of the model. device: `cpu` or `cuda:0`.
     """
 
     def __init__(
-        self, forecaster: Forecaster, settings: BatchSettings, figures: Figures | None = None
+        self,
+        forecaster: Forecaster,
+        settings: BatchSettings,
+        figures: Figures | None = None,
+        *,
+        stuck_s: float = 30.0,
     ) -> None:
         """`figures`: of the replica, told of every batch and of every call without an answer."""
         self.manifest, self.device = forecaster.manifest, forecaster.engine.device
@@ -71,6 +61,9 @@ class ServedModel:
         self._scheduler = Scheduler(settings, CostModel(settings.max_batch_size))
         self._changed = Condition()  # guards the scheduler, and tells the thread that there is work
         self._closing = False
+        self._inline, self._failures = Inline(), Failures()
+        self._stuck_s = stuck_s
+        self._watchdog = Watchdog(f"watchdog {self._name}", stuck_s, self._since, self._give_up)
         self._thread = Thread(target=self._work, name=f"engine {self._name}", daemon=True)
         self._thread.start()
 
@@ -88,7 +81,7 @@ class ServedModel:
     async def _infer(self, call: Call) -> Answer:
         question = self._questions.of(call)
         loop = asyncio.get_running_loop()
-        caller = _Caller(call, loop, loop.create_future())
+        caller = Caller(call, loop, loop.create_future())
         work = Work(
             rows=len(question.windows),
             arrived=time.monotonic(),
@@ -102,16 +95,17 @@ class ServedModel:
         batch = self._offer(work)
         if batch:
             self._evaluate(batch)
-        if caller.future.done():
-            return caller.future.result()
-        return await self._outcome(work, caller)
+        done = caller.future.done()
+        answer = caller.future.result() if done else await self._outcome(work, caller)
+        if time.monotonic() > work.deadline:
+            raise passed()  # its timer cannot tell so while the loop stands still
+        return answer
 
     def warm_up(self) -> None:
         """Evaluate each shape of batch: prepares what a first call prepares, and measures what it costs."""
         measured = {}
         for rows in self._scheduler.cost.shapes:
-            windows = np.zeros((rows, self.manifest.lookback, len(self.manifest.inputs)))
-            piece = Piece(Job.of(Work(rows, 0.0, payload=Question(windows))), 0, rows)
+            piece = self._sample(rows)
             evaluate(self._forecaster, [piece])
             measured[rows] = min(self._timed(piece) for _ in range(_TRIES))
         with self._changed:
@@ -131,27 +125,57 @@ class ServedModel:
         """That wait for a batch."""
         return self._scheduler.rows
 
-    def stuck_for(self) -> float:
-        """Seconds since the batch under way was begun; 0 when there is none."""
-        batch = self._scheduler.running
-        return time.monotonic() - batch.started if batch else 0.0
+    def trouble(self) -> str:
+        """What is wrong with its engine; empty when nothing is."""
+        since, now = self._since(), time.monotonic()
+        if self._is_stuck(now) and since is not None:
+            return f"{self._name}: an evaluation has been under way for {now - since:.0f} s"
+        if failing := self._failures.lasting():
+            return f"{self._name}: every evaluation has failed for {failing:.0f} s"
+        return ""
 
     def close(self) -> None:
         """Refuse what still waits and give back the engine's memory, unless it is stuck in a batch."""
+        self._watchdog.end()
         with self._changed:
             self._closing = True
-            self._scheduler.refuse_all(_closed())
+            self._scheduler.refuse_all(refusals.closed())
             self._tell_refused()
             self._changed.notify_all()
-        self._thread.join(_CLOSING_S)
-        if not self._thread.is_alive():
+            patience = 0.0 if self._is_stuck(time.monotonic()) else _CLOSING_S
+            idle = self._changed.wait_for(lambda: self._scheduler.running is None, patience)
+        if idle:
+            self._thread.join(_CLOSING_S)
             self._forecaster.close()
+
+    def _since(self) -> float | None:
+        """When the batch under way was begun."""
+        batch = self._scheduler.running
+        return batch.started if batch else None
+
+    def _is_stuck(self, now: float) -> bool:
+        batch = self._scheduler.running
+        return batch is not None and now - batch.started >= self._stuck_s
+
+    def _give_up(self) -> None:
+        """The watchdog's: nobody is kept by an evaluation that does not end."""
+        with self._changed:
+            batch = self._scheduler.running
+            if batch is None or not self._is_stuck(time.monotonic()):
+                return
+            for piece in batch.pieces:
+                self._scheduler.drop(piece.job, refusals.did_not_end(self._stuck_s))
+            self._scheduler.refuse_all(refusals.stuck())
+            self._tell_refused()
+        log.error("%s: an evaluation of %d rows does not end", self._name, batch.rows)
 
     def _offer(self, work: Work) -> Batch | None:
         """Hand it to the scheduler; a batch is given where it is to be evaluated right here."""
         with self._changed:
             if self._closing:
-                raise _closed()
+                raise refusals.closed()
+            if self._is_stuck(work.arrived):
+                raise refusals.stuck()
             refusal = self._scheduler.offer(work, work.arrived)
             self._tell_refused()
             if refusal:
@@ -166,17 +190,16 @@ class ServedModel:
     def _alone(self, work: Work) -> Batch | None:
         """The batch of this work, if nothing else is in flight, nor likely to come while it is evaluated."""
         scheduler = self._scheduler
-        if self.device != "cpu" or not scheduler.cost.known:
-            return None  # a GPU may hang, and a loop must not hang with it
+        if not (self._forecaster.engine.bounded and scheduler.cost.known):
+            return None  # what may hang must not take the loop along
         if scheduler.running is not None or scheduler.rows != work.rows:
             return None
-        seconds = scheduler.cost.at_most(work.load)
-        if seconds > _INLINE_S or scheduler.usual_gap() < 2 * seconds:
+        if not self._inline.fits(scheduler.cost.at_most(work.load), scheduler.usual_gap()):
             return None
         batch = scheduler.next(work.arrived)
         return batch if isinstance(batch, Batch) else None
 
-    async def _outcome(self, work: Work, caller: _Caller) -> Answer:
+    async def _outcome(self, work: Work, caller: Caller) -> Answer:
         if work.deadline < math.inf:
             self._watch(work, caller)
         try:
@@ -189,7 +212,7 @@ class ServedModel:
             if caller.timer:
                 caller.timer.cancel()
 
-    def _watch(self, work: Work, caller: _Caller) -> None:
+    def _watch(self, work: Work, caller: Caller) -> None:
         """Expire at the deadline. A loop's timer may come a little early: then it is set once more."""
         left = work.deadline - time.monotonic()
         if left > 0:
@@ -202,7 +225,10 @@ class ServedModel:
     def _work(self) -> None:
         """The thread: batch after batch, until the model is closed."""
         while (batch := self._next_batch()) is not None:
-            self._evaluate(batch)
+            try:
+                self._evaluate(batch)
+            except Exception:  # a defect of ours; without this thread all that comes would wait for ever
+                log.exception("%s: the answers of a batch could not be given", self._name)
 
     def _next_batch(self) -> Batch | None:
         with self._changed:
@@ -220,44 +246,69 @@ class ServedModel:
         start = time.monotonic()
         parts = self._parts(batch.pieces)
         end = time.monotonic()
+        whole = self._judge(parts, end)
         with self._changed:
             for piece, part in zip(batch.pieces, parts, strict=True):
                 if isinstance(part, Refusal):
                     self._scheduler.drop(piece.job, part)
                 else:
                     piece.job.results.append(part)
-            complete = self._scheduler.finished(batch, end - start, end)
+            self._inline.saw(self._scheduler.cost.at_most(batch.load), end - start)
+            # Of a batch that was tried again piece by piece the time says nothing.
+            complete = self._scheduler.finished(batch, end - start if whole else 0.0, end)
             self._tell_refused()
-            if self._scheduler.rows:
-                self._changed.notify()
-        answered: list[tuple[_Caller, Outcome]] = []
+            if self._scheduler.rows or self._closing:
+                self._changed.notify_all()
+        answered: list[tuple[Caller, Outcome]] = []
         waited: list[tuple[Priority, float]] = []
         for job in complete:
-            part = joined(job.results)
-            for work in job.works:
-                # A call may have joined when its answer was under way already.
-                queued = max(0.0, batch.started - work.arrived)
-                answer = self._answer(work.caller.call, part)
-                answer.queue_s, answer.inference_s, answer.batch_rows = queued, end - start, batch.rows
-                answered.append((work.caller, answer))
-                waited.append((work.priority, queued))
-        _tell(answered)
+            for work, outcome in self._answers(job, batch, end - start):
+                answered.append((work.caller, outcome))
+                waited.append((work.priority, _queued(work, batch)))
+        tell(answered)
         self._figures.batch(self._name, batch.rows, end - start, waited)
 
-    def _parts(self, pieces: Sequence[Piece]) -> Sequence[Part | Refusal]:
+    def _parts(self, pieces: Sequence[Piece], level: int = logging.ERROR) -> Sequence[Part | Refusal]:
         """A batch that fails is tried again piece by piece, so that what is wrong with one fails alone."""
         try:
             return evaluate(self._forecaster, pieces)
         except InputError as error:
             failure = Refusal("invalid", error.message, cure=error.cure or "see the model's metadata")
         except Exception:
-            log.exception("%s failed on a batch", self._name)
-            failure = Refusal(
-                "engine", "the model's runtime failed on this call", cure="try again; the log says more"
-            )
-        return [failure] if len(pieces) == 1 else [self._parts([piece])[0] for piece in pieces]
+            log.log(level, "%s failed on a batch", self._name, exc_info=True)
+            failure = refusals.failed()
+        if len(pieces) == 1:
+            return [failure]
+        return [self._parts([piece], logging.DEBUG)[0] for piece in pieces]
 
-    def _answer(self, call: Call, part: Part) -> Answer:
+    def _judge(self, parts: Sequence[Part | Refusal], now: float) -> bool:
+        """Whether all of a batch succeeded. Where all of it failed: is it the engine, or what was asked?"""
+        failed = [part for part in parts if isinstance(part, Refusal)]
+        if len(failed) < len(parts):
+            self._failures.succeeded()
+        elif all(refusal.reason == "engine" for refusal in failed):
+            if isinstance(self._parts([self._sample(1)], logging.DEBUG)[0], Refusal):
+                self._failures.failed(now)
+            else:
+                self._failures.succeeded()
+        return not failed
+
+    def _sample(self, rows: int) -> Piece:
+        """Windows that any network takes: all zeros."""
+        windows = np.zeros((rows, self.manifest.lookback, len(self.manifest.inputs)))
+        return Piece(Job.of(Work(rows, 0.0, payload=Question(windows))), 0, rows)
+
+    def _answers(self, job: Job, batch: Batch, seconds: float) -> list[tuple[Work, Outcome]]:
+        """Whatever goes wrong, each of its callers is told something."""
+        try:
+            part = joined(job.results)
+            return [(work, self._answer(work, part, batch, seconds)) for work in job.works]
+        except Exception:
+            log.exception("%s: an answer could not be given", self._name)
+            return [(work, refusals.failed()) for work in job.works]
+
+    def _answer(self, work: Work, part: Part, batch: Batch, seconds: float) -> Answer:
+        call: Call = work.caller.call
         outputs, steps = part.outputs, part.steps
         if steps is not None:
             horizon = call.horizon or self.manifest.horizon
@@ -265,39 +316,15 @@ class ServedModel:
             steps = np.minimum(steps, horizon)
         if call.outputs is not None:
             outputs = {name: outputs[name] for name in call.outputs}
-        return Answer(self._name, self.manifest.version, outputs, part.refused, steps)
+        times = _queued(work, batch), seconds, batch.rows
+        return Answer(self._name, self.manifest.version, outputs, part.refused, steps, *times)
 
     def _tell_refused(self) -> None:
         refused = self._scheduler.refused()
         if refused:
-            _tell([(work.caller, refusal) for work, refusal in refused])
+            tell([(work.caller, refusal) for work, refusal in refused])
 
 
-def _tell(outcomes: Sequence[tuple[_Caller, Outcome]]) -> None:
-    """Each caller on its own loop; those of one loop at once, as waking it costs most."""
-    try:
-        here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-    except RuntimeError:
-        here = None
-    elsewhere: dict[asyncio.AbstractEventLoop, list[tuple[_Caller, Outcome]]] = {}
-    for caller, outcome in outcomes:
-        if caller.loop is here:
-            caller.tell(outcome)
-        else:
-            elsewhere.setdefault(caller.loop, []).append((caller, outcome))
-    for loop, told in elsewhere.items():
-        try:
-            loop.call_soon_threadsafe(_tell_here, told)
-        except RuntimeError:
-            log.debug("a loop was closed before its calls were answered")
-
-
-def _tell_here(outcomes: Sequence[tuple[_Caller, Outcome]]) -> None:
-    for caller, outcome in outcomes:
-        caller.tell(outcome)
-
-
-def _closed() -> Refusal:
-    return Refusal(
-        "not_ready", "the model is being taken down", cure="try again: another replica will answer"
-    )
+def _queued(work: Work, batch: Batch) -> float:
+    """Seconds; a call may have joined when its answer was under way already."""
+    return max(0.0, batch.started - work.arrived)

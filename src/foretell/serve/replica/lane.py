@@ -20,6 +20,7 @@ T = TypeVar("T")
 LINGER_S = 0.5  # while a lane asks its clients to go and still takes new connections
 _OPEN_S = 10.0
 _STOP_S = 1.0
+_HUNG_S = 3.0  # a loop that does nothing for so long will not end its connections either
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Lane:
         self._grpc = grpc
         self._listener: Listener | None = None
         self._grpc_server: Any = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self.port = port
         self.grpc_port = grpc.port if grpc else 0
         self._loop = uvloop.new_event_loop()
@@ -84,12 +86,20 @@ class Lane:
         if not self._thread.is_alive():
             return
         try:
-            self.submit(self._leave(linger_s, limit_s)).result(linger_s + limit_s + _STOP_S)
+            if self._is_awake():
+                self.shut(limit_s, linger_s).result(linger_s + limit_s + _STOP_S)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_STOP_S)  # an evaluation that never ends may have the loop
             if not self._thread.is_alive():
                 self._loop.close()
+
+    def shut(self, limit_s: float = 30.0, linger_s: float = 0.0) -> "Future[None]":
+        """Close the door, answer what is in flight, and cut it off after `limit_s`; `open` opens it again.
+
+        Where there is nobody to linger for: new connections go to another replica at once.
+        """
+        return self.submit(self._leave(linger_s, limit_s))
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run something on the lane's loop."""
@@ -123,25 +133,38 @@ class Lane:
 
     async def _open_grpc(self, door: GrpcDoor) -> None:
         server = door.make()
-        address = f"[{self._host}]:{door.port}" if ":" in self._host else f"{self._host}:{door.port}"
+        port = self.grpc_port  # of the first time, where a free one was asked for
+        address = f"[{self._host}]:{port}" if ":" in self._host else f"{self._host}:{port}"
         try:
             if door.credentials is None:
                 self.grpc_port = server.add_insecure_port(address)
             else:
                 self.grpc_port = server.add_secure_port(address, door.credentials)
         except RuntimeError as error:
-            raise _no_port(self._host, door.port, str(error)) from None
+            raise _no_port(self._host, port, str(error)) from None
         await server.start()
         self._grpc_server = server
 
     async def _leave(self, linger_s: float, limit_s: float) -> None:
         listener, self._listener = self._listener, None
-        ways: list[Coroutine[Any, Any, None]] = []
+        server, self._grpc_server = self._grpc_server, None
         if listener is not None:
-            ways.append(listener.leave(linger_s, limit_s))
-        if self._grpc_server is not None:
-            ways.append(self._grpc_server.stop(limit_s))
-        await asyncio.gather(*ways)
+            self._go(listener.leave(linger_s, limit_s))
+        if server is not None:
+            self._go(server.stop(limit_s))
+        await asyncio.gather(*self._leaving)  # also those that began to leave before
+
+    def _go(self, leaving: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(leaving)
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _is_awake(self) -> bool:
+        try:
+            self.submit(asyncio.sleep(0)).result(_HUNG_S)
+        except TimeoutError:
+            return False
+        return True
 
 
 async def _call(function: Callable[..., Any], *args: Any) -> Any:

@@ -1,6 +1,7 @@
 """A replica: Ray Serve places it, asks after its health and replaces it; its own lane answers."""
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from foretell.serve.replica.ask import Ask
 from foretell.serve.replica.doors import Doors, ReplicaStats
 from foretell.serve.replica.lane import GrpcDoor, Lane
 from foretell.serve.replica.listener import ASGIApp
+from foretell.serve.replica.node_figures import NodeFigures, node_folder
 from foretell.serve.replica.vitals import Vitals
 from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
@@ -35,6 +37,7 @@ from foretell.telemetry.export import RayExport, page
 from foretell.telemetry.log import setup
 from foretell.telemetry.serve_metrics import TABLE
 
+log = logging.getLogger(__name__)
 _SAMPLE_S = 0.02
 _EXPORT_S = 1.0
 
@@ -50,11 +53,12 @@ class _Replica:
         setup(settings.log)
         self._registry = _open(plan)
         memory = deployed.resources.for_ray(plan.gpu)["memory"]
-        self._vitals = Vitals(self._registry.stuck_for, settings.serve.stuck, memory)
+        self._vitals = Vitals(self._registry.trouble, settings.serve.stuck, memory)
         self._drain_s = settings.serve.drain
         self._version = plan.version
         self._ongoing = Ongoing()
         self._doors = Doors(self._registry)
+        self._figures = _node_figures(self._registry)
         self._lane = self._make_lane(plan)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -104,6 +108,8 @@ class _Replica:
         self._doors.leaving = True
         await asyncio.to_thread(self._lane.drain, self._drain_s)
         await asyncio.to_thread(self._registry.close)
+        if self._figures is not None:
+            self._figures.share()  # what was counted last
 
     def _make_lane(self, plan: Plan) -> Lane:
         serve = plan.settings.serve
@@ -113,7 +119,7 @@ class _Replica:
             self._doors,
             guard,
             serve,
-            lambda: page(self._registry.snapshot(), TABLE),
+            self._page,
             observe=observe,
             rows=plan.settings.rows,
             windows=plan.settings.windows,
@@ -128,23 +134,44 @@ class _Replica:
             tls=tls_context(serve.security),
             grpc=GrpcDoor(serve.grpc_port, lambda: make_server(oip, serve), credentials),
         )
-        lane.submit(self._sample())
+        lane.submit(self._look_after(lane))
         threading.Thread(target=self._export, name="metrics", daemon=True).start()
         if serve.security.keys is not None or serve.limits.rate is not None:
             name = f"{os.uname().nodename}-{os.getpid()}"
             lane.submit(keep_exchanging(guard.limits, RayExchange("foretell"), name))
         return lane
 
+    def _page(self) -> bytes:
+        return page(self._figures.sum() if self._figures else self._registry.snapshot(), TABLE)
+
     def _export(self) -> None:
         export = RayExport(TABLE)
         while True:
             time.sleep(_EXPORT_S)
-            export.flush(self._registry.snapshot())
+            try:
+                export.flush(self._registry.snapshot())
+                if self._figures is not None:
+                    self._figures.share()
+            except Exception as error:  # the figures of the next second may fare better
+                log.debug("figures: %s", error)
 
-    async def _sample(self) -> None:
+    async def _look_after(self, lane: Lane) -> None:
+        """Ever so often: how much is under way, and whether an engine still works."""
         while True:
+            self._vitals.lane_is_alive()
             self._ongoing.add(self._doors.ongoing)
+            if lane.is_open and self._registry.trouble():
+                lane.shut(self._drain_s)
             await asyncio.sleep(_SAMPLE_S)
+
+
+def _node_figures(registry: Registry) -> NodeFigures | None:
+    try:
+        folder = node_folder(ray.get_runtime_context().get_node_id())
+        return NodeFigures(folder, registry.snapshot, TABLE)
+    except OSError as error:
+        log.warning("/metrics has the figures of this replica alone: %s", error)
+        return None
 
 
 def _open(plan: Plan) -> Registry:
@@ -155,6 +182,7 @@ def _open(plan: Plan) -> Registry:
                 folders,
                 engine=plan.settings.engine,
                 batch=plan.settings.serve.batch,
+                stuck_s=plan.settings.serve.stuck,
                 gpu=plan.gpu,
                 gpu_fraction=plan.gpu_fraction,
             )

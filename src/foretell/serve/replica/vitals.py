@@ -1,13 +1,19 @@
-"""Whether a replica can go on: an evaluation that does not end, memory that only grows.
+"""Whether a replica can go on: engines that hang or break, a lane that stands still, memory that only grows.
 
-What happens                 ready  Serve               callers
-an evaluation fails          yes    nothing             of the batch: 500 `engine`
-an evaluation does not end   no     replaces it         of the batch: connection lost; others: wait, or 504
-memory is at its limit       no     replaces it         all are answered
-the process dies             gone   replaces it (1 s)   what it held: connection lost
+What happens                            ready  door  Serve        callers
+an evaluation fails                     yes    open  nothing      500 `engine`, those that fail alone
+all evaluations fail, for 5 s           no     shut  replaces it  500 `engine`
+an evaluation does not end              no     shut  replaces it  500 `engine` those in it, 503 the others
+the lane's loop stands still            no     open  replaces it  connection lost
+memory is at its limit                  no     open  replaces it  all are answered
+the process dies                        gone   gone  replaces it  what it held: connection lost
+
+Serve asks three times, a second apart, before it replaces. A door that is shut sends new connections to the
+other replicas meanwhile.
 """
 
 import os
+import time
 from collections.abc import Callable
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -25,25 +31,34 @@ class Vitals:
 
     def __init__(
         self,
-        stuck_for: Callable[[], float],
+        engines: Callable[[], str],
         stuck_s: float,
         memory: int,
         resident: Callable[[], int] = resident_bytes,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            stuck_for: seconds that the evaluation under way has taken. stuck_s: that are too many.
+            engines: what is wrong with one, or empty.
+            stuck_s: seconds after which a lane that shows no sign of life shows none any more.
             memory: bytes that were asked for.
         """
-        self._stuck_for, self._stuck_s = stuck_for, stuck_s
-        self._resident = resident
+        self._engines, self._stuck_s = engines, stuck_s
+        self._resident, self._clock = resident, clock
         self._most = max(memory, int(_GROWTH * resident()))
+        self._alive = clock()
+
+    def lane_is_alive(self) -> None:
+        """Its loop says so, again and again."""
+        self._alive = self._clock()
 
     def trouble(self) -> str:
         """What is wrong; empty when nothing is."""
-        stuck = self._stuck_for()
-        if stuck > self._stuck_s:
-            return f"an evaluation has been under way for {stuck:.0f} s"
+        if trouble := self._engines():
+            return trouble
+        silent = self._clock() - self._alive
+        if silent > self._stuck_s:
+            return f"the lane has stood still for {silent:.0f} s"
         resident = self._resident()
         if resident > self._most:
             return f"{resident / 1e9:.1f} GB of memory, {self._most / 1e9:.1f} GB are the most"

@@ -95,6 +95,15 @@ def unreachable(left: float, needed: float) -> Refusal:
     )
 
 
+def passed() -> Refusal:
+    """Its deadline is over."""
+    return Refusal(
+        "deadline_passed",
+        "the deadline passed before there was an answer",
+        cure="give it more time, ask with a higher priority, or add replicas",
+    )
+
+
 def _worse(job: Job, work: Work) -> bool:
     """Whether it is shed before a newcomer: lower class, then later deadline. Of equals the newcomer goes."""
     return (job.priority, -job.deadline) < (work.priority, -work.deadline)

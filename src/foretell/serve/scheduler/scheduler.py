@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from foretell.config import BatchSettings
 from foretell.serve.backend import Priority, Refusal
-from foretell.serve.scheduler.admission import Admission, unreachable
+from foretell.serve.scheduler.admission import Admission, passed, unreachable
 from foretell.serve.scheduler.arrivals import Arrivals, DrainRate
 from foretell.serve.scheduler.coalesce import Coalescer
 from foretell.serve.scheduler.cost import CostModel
@@ -61,7 +61,7 @@ class Scheduler:
         self._arrivals.saw(now)
         self._advance(now)
         if work.deadline <= now:
-            return self._turn_away(work, _passed())
+            return self._turn_away(work, passed())
         job = self._coalescer.find(work)
         refusal = self._admit_to(job, work, now) if job else self._admit(work, now)
         if refusal:
@@ -118,7 +118,7 @@ class Scheduler:
     def expire(self, now: float) -> None:
         """Refuse those whose deadline has passed, also those under way: nobody waits past it."""
         for work in self._expiry.due(now):
-            self._refuse(work, _passed())
+            self._refuse(work, passed())
 
     def refuse_all(self, refusal: Refusal) -> None:
         """All works that are in flight."""
@@ -253,11 +253,3 @@ class Scheduler:
         work.state = state
         del self._works[work]
         self.waiting[work.priority] -= 1
-
-
-def _passed() -> Refusal:
-    return Refusal(
-        "deadline_passed",
-        "the deadline passed while the call waited",
-        cure="give it more time, ask with a higher priority, or add replicas",
-    )
