@@ -13,8 +13,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 unexpected, 2 wrong usage or setting, 3 to 9 as `foretell.errors` draws them, 130 Ctrl-C.
     """
-    # Ray would end a process whose parent is process 1 (systemd's, a container's) as soon as a raylet dies; told
-    # before it is imported that its raylet is this process, it does not.
+    # As soon as its raylet dies, Ray ends a process whose parent is process 1 (systemd, a container's first);
+    # not one that is told, before Ray is imported, that it is its own raylet.
     os.environ.setdefault("RAY_RAYLET_PID", str(os.getpid()))
     arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
