@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench kafka clients clean
+.PHONY: help install demo test check format bench bench-serve kafka clients clean
 
 help:
 	@echo "make demo     forecasts for three New York airports, through Kafka and Ray, scored against what happened"
 	@echo "make test     every check and every test"
 	@echo "make check    format, lint, types, architecture"
 	@echo "make bench    engine, stream, latency, memory and start, beside their peers"
+	@echo "make bench-serve  the request door beside Python's other model servers (needs wrk)"
 	@echo "make clients  fetch Triton's and KServe's clients and schemathesis, which the request door is tested with"
 	@echo "make kafka    fetch Apache Kafka 4 into .kafka/ (needs Java 17 and Maven)"
 
@@ -42,6 +43,18 @@ test: check clients
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Each peer in an environment of its own: they want other releases than foretell does, and one another's.
+PEERS := bentoml grpclib litserve mosec ray_serve
+
+bench-serve: install $(PEERS:%=.bench-venvs/%/.installed)
+	@command -v wrk >/dev/null || { echo "bench-serve needs wrk (Debian's package is wrk)" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.serve
+
+$(PEERS:%=.bench-venvs/%/.installed): .bench-venvs/%/.installed: benchmarks/serve/programs/%.txt
+	$(PYTHON) -m venv .bench-venvs/$*
+	.bench-venvs/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 # Of their own: they want other releases of protobuf than foretell does.
 CLIENTS := .bench-venvs/clients

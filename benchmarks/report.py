@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,22 @@ from benchmarks.figures import Figure, Part
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENT = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- figures: made by `make bench` -->", "<!-- figures: end -->"
+END = "<!-- figures: end -->"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a benchmark's results are kept, and after which line of the document its table stands."""
+
+    prefix: str
+    begin: str
+
+    def file(self, date: str) -> Path:
+        return RESULTS / f"{self.prefix}{date}.json"
+
+
+STREAM = Place("", "<!-- figures: made by `make bench` -->")
+SERVE = Place("serve-", "<!-- figures: made by `make bench-serve` -->")
 
 
 def tell(part: Part) -> str:
@@ -36,12 +52,11 @@ def write(part: Part, machine: Mapping[str, Any], file: Path) -> None:
     file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
-def write_table(file: Path) -> None:
+def write_table(file: Path, place: Place) -> None:
     """Replace the table in the document by that of a file of results."""
-    text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
+    before, _, rest = DOCUMENT.read_text().partition(place.begin)
     _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table(json.loads(file.read_text()))}\n{END}{after}")
+    DOCUMENT.write_text(f"{before}{place.begin}\n{table(json.loads(file.read_text()))}\n{END}{after}")
 
 
 def table(results: Mapping[str, Any]) -> str:

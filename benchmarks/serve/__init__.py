@@ -1,0 +1,1 @@
+"""How fast the request door is, beside Python's other model servers: `python -m benchmarks.serve`."""

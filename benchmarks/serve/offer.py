@@ -1,0 +1,220 @@
+"""Requests at fixed times, whether those before were answered or not: `python -m benchmarks.serve.offer JOB`.
+
+A process of its own. Bare bytes over kept connections: it leaves the machine to the server. Each request asks
+something else, so that no two share an answer. It prints what became of each class as JSON.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from itertools import count
+from typing import cast
+
+import msgspec
+import numpy as np
+import uvloop
+
+_MOST = 8_000  # connections
+_GRACE_S = 15.0  # after the last request, for answers that are still to come
+MARK = b"FORETELL"  # eight bytes in a request that are another number each time
+
+
+class Job(msgspec.Struct):
+    """What to ask.
+
+    Attributes:
+        requests: by class; `FORETELL` in one stands for eight bytes that differ from request to request.
+        rate: a second. 0: as many as `callers` get, each asking again once it was answered.
+        share: of the requests that are `high`; the others are `low`.
+        within_ms: an answer to `high` that comes later, as its caller sees it, is late.
+    """
+
+    port: int
+    requests: dict[str, bytes]
+    seconds: float
+    rate: float = 0.0
+    callers: int = 0
+    share: float = 0.0
+    within_ms: float = 0.0
+
+
+class Tally(msgspec.Struct):
+    """Of a class: requests sent, answers by status, and those with 200 that came in time."""
+
+    sent: int = 0
+    statuses: dict[str, int] = {}
+    in_time: int = 0
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+    @property
+    def answered(self) -> int:
+        return sum(self.statuses.values())
+
+    @property
+    def ok(self) -> int:
+        return self.statuses.get("200", 0)
+
+
+class Done(msgspec.Struct):
+    """`seconds`: from the first request to the last. behind_ms: how late one was sent at most."""
+
+    seconds: float
+    classes: dict[str, Tally]
+    behind_ms: float
+
+
+def offered(job: Job) -> Done:
+    """Run it in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.serve.offer"],
+        input=msgspec.json.encode(job),
+        capture_output=True,
+        check=False,
+        timeout=job.seconds + 3 * _GRACE_S,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the load failed: {done.stderr.decode()[-500:]}")
+    return msgspec.json.decode(done.stdout, type=Done)
+
+
+class _Connection(asyncio.Protocol):
+    """One request at a time."""
+
+    def __init__(self, load: "_Load") -> None:
+        self._load = load
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self.due = 0.0
+        self.kind = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop has its own
+
+    def ask(self, kind: str, request: bytes, due: float) -> None:
+        assert self._transport is not None
+        self.kind, self.due = kind, due
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._buffer[:end].lower()
+        at = head.index(b"content-length:") + 15
+        line = head.find(b"\r\n", at)
+        length = int(head[at:] if line < 0 else head[at:line])
+        if len(self._buffer) < end + 4 + length:
+            return
+        self._buffer = b""
+        self._load.answered(self, head[9:12].decode())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.lost(self)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class _Load:
+    def __init__(self, job: Job) -> None:
+        self._job, self._loop = job, asyncio.get_running_loop()
+        self._free: deque[_Connection] = deque()
+        self._open: set[_Connection] = set()
+        self._tallies = {kind: Tally(statuses=Counter()) for kind in job.requests}
+        self._latencies: dict[str, list[float]] = {kind: [] for kind in job.requests}
+        self._parts = {kind: request.partition(MARK)[::2] for kind, request in job.requests.items()}
+        self._numbers = count(1)
+        self._under_way = 0
+        self._ending = False
+        self._behind = 0.0
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> Done:
+        begin = time.perf_counter()
+        if self._job.rate:
+            await self._open_loop(begin)
+        else:
+            await asyncio.gather(*(self._connect("low", begin) for _ in range(self._job.callers)))
+            await asyncio.sleep(self._job.seconds)
+        seconds = time.perf_counter() - begin
+        self._ending = True
+        limit = time.perf_counter() + _GRACE_S
+        while self._under_way and time.perf_counter() < limit:
+            await asyncio.sleep(0.01)
+        for kind, values in self._latencies.items():
+            if values:
+                quantiles = np.quantile(values, (0.5, 0.99)) * 1e3
+                self._tallies[kind].p50_ms, self._tallies[kind].p99_ms = quantiles.tolist()
+        for connection in list(self._open):
+            connection.close()
+        return Done(seconds, self._tallies, self._behind * 1e3)
+
+    async def _open_loop(self, begin: float) -> None:
+        """Requests that are due are sent a few at a time: a timer for each would come too late."""
+        high = np.random.default_rng(0).random(int(self._job.rate * self._job.seconds)) < self._job.share
+        for number in range(len(high)):
+            due = begin + number / self._job.rate
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            self._behind = max(self._behind, time.perf_counter() - due)
+            self._send("high" if high[number] else "low", due)
+            if number % 32 == 0:
+                await asyncio.sleep(0)  # answers have their turn, also where sending is late
+
+    def _send(self, kind: str, due: float) -> None:
+        if self._free:
+            self._ask(self._free.pop(), kind, due)
+        elif len(self._open) + len(self._connecting) < _MOST:
+            task = self._loop.create_task(self._connect(kind, due))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        else:
+            self._tallies[kind].sent += 1  # and never answered: that is told
+            self._under_way += 1
+
+    async def _connect(self, kind: str, due: float) -> None:
+        _, connection = await self._loop.create_connection(
+            lambda: _Connection(self), "127.0.0.1", self._job.port
+        )
+        self._open.add(connection)
+        self._ask(connection, kind, due)
+
+    def _ask(self, connection: _Connection, kind: str, due: float) -> None:
+        before, after = self._parts[kind]
+        # Eight digits; read as two FP32 they are two very small numbers.
+        request = b"%s%08d%s" % (before, next(self._numbers) % 100_000_000, after)
+        self._tallies[kind].sent += 1
+        self._under_way += 1
+        connection.ask(kind, request, due)
+
+    def answered(self, connection: _Connection, status: str) -> None:
+        tally, now = self._tallies[connection.kind], time.perf_counter()
+        late = now - connection.due
+        tally.statuses[status] = tally.statuses.get(status, 0) + 1
+        self._under_way -= 1
+        if status == "200":
+            self._latencies[connection.kind].append(late)
+            tally.in_time += connection.kind != "high" or late * 1e3 <= self._job.within_ms
+        if self._job.rate or self._ending:
+            self._free.append(connection)
+        else:
+            self._ask(connection, connection.kind, now)
+
+    def lost(self, connection: _Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._free:
+            self._free.remove(connection)
+
+
+async def _main() -> None:
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    sys.stdout.buffer.write(msgspec.json.encode(await _Load(job).run()))
+
+
+if __name__ == "__main__":
+    uvloop.run(_main())

@@ -1,0 +1,180 @@
+"""foretell beside Python's other model servers: one window a request, JSON, each alone on the machine."""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.figures import Figure, Part, Target
+from benchmarks.models import model_a
+from benchmarks.serve import requests, wrk
+from benchmarks.serve.door import foretell
+from benchmarks.serve.server import Answers, running
+from benchmarks.serve.sizes import Sizes
+from foretell.bundle.bundle import Bundle
+from foretell.bundle.manifest import MODEL
+from foretell.demo.apache_kafka import free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / ".bench-venvs"
+PROGRAMS = Path(__file__).parent / "programs"
+PLAIN, EVERYTHING, LOGGED = "foretell", "foretell, keys and limits", "foretell, keys, limits, access log"
+_NETWORK = "BENCH_MODEL"  # as programs/network.py reads it
+_MANY = 32
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another maker's server.
+
+    Attributes:
+        package: whose version is told. command: `{bin}` and `{port}` are filled in. path: what forecasts.
+        field: of the JSON body; `windows` holds one window in a list, `window` the window itself.
+    """
+
+    name: str
+    package: str
+    command: tuple[str, ...]
+    path: str
+    field: str = "window"
+
+    @property
+    def environment(self) -> Path:
+        return ENVIRONMENTS / self.package
+
+    def version(self) -> str:
+        ask = f"from importlib.metadata import version; print(version({self.package.split('_')[0]!r}))"
+        done = subprocess.run(
+            [str(self.environment / "bin" / "python"), "-c", ask], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def body(self, window: list[list[float]]) -> bytes:
+        told = {self.field: [window] if self.field == "windows" else window}
+        return json.dumps(told, separators=(",", ":")).encode()
+
+
+PEERS = (
+    Peer(
+        "mosec",
+        "mosec",
+        ("{bin}/python", "mosec_program.py", "--address", "127.0.0.1", "--port", "{port}"),
+        "/inference",
+    ),
+    Peer("LitServe", "litserve", ("{bin}/python", "litserve_program.py", "{port}"), "/predict"),
+    Peer(
+        "BentoML",
+        "bentoml",
+        ("{bin}/bentoml", "serve", "bentoml_program:Forecast", "--host", "127.0.0.1", "--port", "{port}"),
+        "/forecast",
+        "windows",
+    ),
+    Peer("Ray Serve", "ray_serve", ("{bin}/python", "ray_serve_program.py", "{port}"), "/"),
+)
+
+Served = tuple[int, list[bytes]]  # a port, and requests for it
+Start = Callable[[], contextlib.AbstractContextManager[Served]]
+
+
+def measure(sizes: Sizes) -> Part:
+    """Throughput and latency by server and connections."""
+    if wrk.absent():
+        return Part("peers", skipped=wrk.ABSENT)
+    absent = [peer.name for peer in PEERS if sizes.peers and not peer.environment.exists()]
+    if absent:
+        return Part("peers", skipped=f"no environment for {', '.join(absent)}: run `make bench-serve`")
+    part = Part("peers")
+    with tempfile.TemporaryDirectory(prefix="foretell-bench-") as name:
+        folder = Path(name)
+        shots = _all(_servers(model_a(folder), folder, sizes), sizes)
+    if sizes.peers:
+        part.details["versions"] = {peer.name: peer.version() for peer in PEERS}
+        part.figures += _against_peers(shots, sizes)
+    part.figures += _alone(shots)
+    for (server, connections), taken in shots.items():
+        what = f"{server}, {connections} connection{'s' if connections > 1 else ''}"
+        part.figures.append(Figure(what, [shot.rate for shot in taken], "requests/s"))
+        part.figures.append(Figure(f"{what}: p50", [shot.p50_ms for shot in taken], "ms"))
+        part.figures.append(Figure(f"{what}: p99", [shot.p99_ms for shot in taken], "ms"))
+    return part
+
+
+Shots = dict[tuple[str, int], list[wrk.Shot]]
+
+
+def _all(servers: dict[str, Start], sizes: Sizes) -> Shots:
+    """In rounds over all servers, so that what else the machine does meets all alike."""
+    shots: Shots = {}
+    for _ in range(sizes.repeats):
+        for name, start in servers.items():
+            with start() as (port, asked):
+                for connections in sizes.connections if name != LOGGED else sizes.connections[1:]:
+                    shot = wrk.load(port, asked, connections, sizes.seconds, sizes.warm_s)
+                    shots.setdefault((name, connections), []).append(shot)
+    return shots
+
+
+def _servers(bundle: Bundle, folder: Path, sizes: Sizes) -> dict[str, Start]:
+    def ours(everything: bool, access_log: bool) -> Start:
+        @contextlib.contextmanager
+        def start() -> Iterator[Served]:
+            with foretell(bundle, folder, everything=everything, access_log=access_log) as door:
+                yield door.port, door.as_json()
+
+        return start
+
+    def theirs(peer: Peer) -> Start:
+        return lambda: _peer(peer, bundle, folder)
+
+    servers = {PLAIN: ours(False, False), EVERYTHING: ours(True, False)}
+    if sizes.peers:
+        servers |= {LOGGED: ours(True, True)} | {peer.name: theirs(peer) for peer in PEERS}
+    return servers
+
+
+@contextlib.contextmanager
+def _peer(peer: Peer, bundle: Bundle, folder: Path) -> Iterator[Served]:
+    (port,) = free_ports(1)
+    bin_ = peer.environment / "bin"
+    bodies = [peer.body(block[0].tolist()) for block in requests.windows(bundle, 1)]
+    command = [word.format(bin=bin_, port=port) for word in peer.command]
+    # Its own scripts first: a server may look for its tools by name.
+    environ = {
+        _NETWORK: str(bundle.path / MODEL),
+        "PATH": f"{bin_}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(PROGRAMS),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    command = [str(PROGRAMS / word) if word.endswith(".py") else word for word in command]
+    answers = Answers(f"http://127.0.0.1:{port}{peer.path}", bodies[0])
+    with running(command, folder / f"{peer.package}-{port}.log", environ, answers):
+        yield port, [requests.post(peer.path, body) for body in bodies]
+
+
+def _against_peers(shots: Shots, sizes: Sizes) -> list[Figure]:
+    def ratios(name: str, connections: int) -> list[float]:
+        pairs = zip(shots[name, connections], shots["mosec", connections], strict=True)
+        return [ours.rate / theirs.rate for ours, theirs in pairs]
+
+    at_one = [
+        shot.p50_ms / min(shots[peer.name, 1][repeat].p50_ms for peer in PEERS)
+        for repeat, shot in enumerate(shots[PLAIN, 1])
+    ]
+    at_many = f"requests/s at {_MANY} connections"
+    return [
+        Figure(f"{at_many}: foretell / mosec", ratios(PLAIN, _MANY), "ratio", Target(">=", 1.2)),
+        Figure(
+            f"{at_many}: with keys and limits / mosec", ratios(EVERYTHING, _MANY), "ratio", Target(">=", 1.0)
+        ),
+        Figure(f"{at_many}: with an access log too / mosec", ratios(LOGGED, _MANY), "ratio"),
+        Figure("p50 at 1 connection: foretell / best other peer", at_one, "ratio", Target("<", 0.5)),
+    ]
+
+
+def _alone(shots: Shots) -> list[Figure]:
+    taken = [shot.p50_ms for shot in shots[PLAIN, 1]]
+    return [Figure("p50 at 1 connection", taken, "ms", Target("<=", 0.5))]
