@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient
+
 from benchmarks.broker import ABSENT, PARTITIONS, flags_for, ready, real_kafka
 from benchmarks.figures import Figure, Part, Target
 from benchmarks.models import model_a
@@ -66,7 +69,7 @@ def _kills(servers: str, ray: RayHead, bundle: Path, count: int) -> list[float]:
     fill(servers, topic, rows(first))
     with _stream(servers, ray, bundle, group, topic):
         offer = Offer(servers, topic, first, _RATE)
-        found = [_kill(ray, offer, watch) for _ in range(count)]
+        found = [_kill(servers, group, ray, offer, watch) for _ in range(count)]
         offer.close()
     watch.close()
     return found
@@ -99,16 +102,29 @@ def _stream(
             stream.terminate()
 
 
-def _kill(ray: RayHead, offer: Offer, watch: Watch) -> float:
-    """Seconds until each partition has a forecast of a row that was offered after the kill."""
+def _kill(servers: str, group: str, ray: RayHead, offer: Offer, watch: Watch) -> float:
+    """Seconds from a SIGKILL until each partition has a forecast of a row offered after the death."""
     began = time.time()
     wait_for(lambda: _forecast_since(began, offer, watch), "forecasts of all partitions")
+    # A worker may be up and not own anything yet: it joins when the others next ask the group.
+    wait_for(lambda: _shares(servers, group) == [PARTITIONS // ACTORS] * ACTORS, "a share for each worker")
     wait_for(lambda: len(ray.actors(_ACTOR)) == ACTORS, "the start of all workers")
     time.sleep(_STEADY_S)
-    killed = time.time()
-    os.kill(min(ray.actors(_ACTOR)), signal.SIGKILL)
-    wait_for(lambda: _forecast_since(killed, offer, watch), "forecasts after a kill")
+    victim, killed = min(ray.actors(_ACTOR)), time.time()
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: victim not in ray.actors(_ACTOR), "the end of a worker")
+    dead = time.time()  # what was offered before may have been under way
+    wait_for(lambda: _forecast_since(dead, offer, watch), "forecasts after a kill")
     return time.time() - killed
+
+
+def _shares(servers: str, group: str) -> list[int]:
+    """How many partitions each member of the group owns, as its coordinator has it."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    told = admin.describe_consumer_groups([group], request_timeout=10)[group].result(10)
+    if told.state != ConsumerGroupState.STABLE:
+        return []
+    return [len(member.assignment.topic_partitions) for member in told.members]
 
 
 def _forecast_since(moment: float, offer: Offer, watch: Watch) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from tests.certificates import Pems
 
 from foretell.bundle.golden import Golden
 from foretell.bundle.manifest import Column, Meaning, Output, Provenance
@@ -59,6 +60,12 @@ def kafka_libs() -> Path:
     if libs is None:
         absent("no Apache Kafka or no Java 17: run `make kafka`, or set KAFKA_HOME")
     return libs
+
+
+@pytest.fixture(scope="session")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> Pems:
+    """Certificates and keys for the request door, good and bad."""
+    return Pems(tmp_path_factory.mktemp("pems"))
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,19 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from foretell.bundle.bundle import open_bundle
 from foretell.cli import main
-from foretell.cli.serve import example_body
-from foretell.config import Settings
+from foretell.cli.serve import trusted
+from foretell.config import SecuritySettings, Settings
 from foretell.errors import DeployFailed
 
 Calls = list[tuple[Settings, list[str]]]
@@ -76,7 +77,14 @@ def test_wrong_use_is_told(
     ("arguments", "status", "said"),
     [
         ([], 2, "no model to serve"),
-        (["nowhere"], 3, "Model directory not found: nowhere"),
+        (["nowhere"], 3, "name a bundle by its path (`serve PATH`"),
+        (["weather@production"], 3, "there is: weather"),
+        (["./nowhere"], 4, "nowhere: there is no such folder"),
+        (["{bundle}/model.onnx"], 4, "model.onnx: a file, and a folder is wanted"),
+        (["{bundle}", "--port", "7", "--grpc-port", "7"], 2, "HTTP and gRPC are both to have port 7"),
+        (["{bundle}", "--port", "{taken}"], 2, "Address already in use"),
+        (["{bundle}", "--port", "0", "--grpc-port", "{taken}"], 2, "Address already in use"),
+        (["{bundle}", "--host", "nosuch.invalid", "--insecure"], 2, "cannot listen on nosuch.invalid"),
         (["{bundle}", "--host", "0.0.0.0"], 2, "0.0.0.0 can be reached from other machines"),
         (["{bundle}", "{bundle}"], 2, "two models are named weather"),
         (["{bundle}", "--autoscale", "lunch"], 2, "--autoscale lunch: no preset and no file"),
@@ -94,8 +102,14 @@ def test_what_cannot_work_is_told_before_ray_is_asked(
 ) -> None:
     bundle = str(make_bundle(tmp_path))
     monkeypatch.setenv("MODEL_STORAGE_PATH", str(tmp_path))
+    monkeypatch.setenv("RAY_HEAD_ADDRESS", "local")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr("foretell.cluster.Cluster.connect", lambda *_: pytest.fail("Ray was asked"))
-    assert main(["serve", *(argument.format(bundle=bundle) for argument in arguments)]) == status
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        fill = {"bundle": bundle, "taken": other.getsockname()[1]}
+        assert main(["serve", *(argument.format(**fill) for argument in arguments)]) == status
     assert said in capsys.readouterr().err
 
 
@@ -110,16 +124,28 @@ def test_the_servers_error_ends_with_its_status(
     assert "does not become ready: why" in capsys.readouterr().err
 
 
-def test_an_example_is_written_out_or_made_by_the_shell(
-    tmp_path: Path, make_bundle: Callable[..., Path]
+@pytest.mark.parametrize(
+    ("names", "flags", "url"),
+    [
+        ("DNS:localhost,IP:127.0.0.1", "", "https://127.0.0.1:8000"),
+        (
+            "DNS:a.example.org",
+            " --connect-to a.example.org:8000:127.0.0.1:8000",
+            "https://a.example.org:8000",
+        ),
+        (
+            "DNS:*.example.org",
+            " --connect-to foretell.example.org:8000:127.0.0.1:8000",
+            "https://foretell.example.org:8000",
+        ),
+    ],
+)
+def test_the_line_goes_by_a_name_of_the_certificate(
+    names: str, flags: str, url: str, pems: Any, tmp_path: Path
 ) -> None:
-    for lookback, words in ((2, "[50,50,50,50,50,50]"), (100, "yes 0 | head -n 300")):
-        manifest = open_bundle(make_bundle(tmp_path / str(lookback), lookback=lookback)).manifest
-        body = example_body(manifest)
-        assert words in body
-        said = subprocess.run(["bash", "-c", f"echo -n {body}"], capture_output=True, text=True, check=True)
-        assert f'"shape":[1,{lookback},3]' in said.stdout
-        assert said.stdout.count(",") >= lookback * 3 - 1
+    certificate, key = pems.make("a b", names)
+    security = SecuritySettings(tls_certificate=certificate, tls_key=key)
+    assert trusted(security, "https://127.0.0.1:8000") == (f" --cacert '{certificate}'{flags}", url)
 
 
 @pytest.fixture
@@ -160,9 +186,10 @@ def test_the_line_it_prints_works_and_ctrl_c_ends_it(served: "subprocess.Popen[s
     assert re.fullmatch(r"weather [0-9a-f]{12}", lines[0])
     assert re.fullmatch(r"  gRPC  127\.0\.0\.1:\d+", lines[2])
     (curl,) = [line for line in lines if "curl" in line]
-    said = subprocess.run(["bash", "-c", f"{curl.strip()} -sf"], capture_output=True, text=True, timeout=30)
+    said = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=30)
     assert said.returncode == 0, said.stderr
-    assert '"model_name":"weather"' in said.stdout
+    assert '"forecast":{"temperature":[' in said.stdout
+    assert lines[-2] == "  # 7 rows of temperature, wind_speed, dewpoint"
     os.killpg(served.pid, signal.SIGINT)
     assert served.wait(30) == 0
     assert served.stderr.read() == ""

@@ -62,6 +62,10 @@ def test_a_store_is_asked_for_versions_and_aliases(storage: Path) -> None:
     (folder(storage / "weather" / "aliases") / "latest").write_text("ba9876543210\n")
     assert resolve_bundle(settings(storage, name="weather")) == two
     assert resolve_bundle(settings(storage, name="weather:0123456789ab")) == one
+    for missing in ("weather@production", "weather:fedcba987654"):
+        with pytest.raises(BundleNotFound, match=missing) as caught:
+            resolve_bundle(settings(storage, name=missing))
+        assert "weather:ba9876543210 @latest" in str(caught.value.cure)
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path, storage: Path) -> None:

@@ -1,5 +1,6 @@
 """`foretell serve`: answer over HTTP and gRPC on Ray Serve."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,8 @@ from foretell.config import Settings, load
 from foretell.telemetry.log import setup
 
 if TYPE_CHECKING:
-    from foretell.bundle.manifest import Manifest
+    from foretell.config import SecuritySettings
     from foretell.serve.deployment.deployed import Deployed
-
-_WRITTEN_OUT = 60  # numbers of a window that a person may want to see
 
 
 def serve(
@@ -68,9 +67,6 @@ def _run(settings: Settings, models: list[str]) -> int:
 
 
 def _tell(deployed: "Deployed") -> None:
-    from foretell.bundle.manifest import MANIFEST
-    from foretell.bundle.parse import parse_manifest
-
     serve = deployed.plan.settings.serve
     secure = serve.security.tls_certificate is not None
     url = f"{'https' if secure else 'http'}://{_shown(serve.host)}:{serve.port}"
@@ -78,26 +74,46 @@ def _tell(deployed: "Deployed") -> None:
         typer.echo(f"{model.name} {model.version}")
     typer.echo(f"  HTTP  {url}  (its page: {url}/docs)")
     typer.echo(f"  gRPC  {_shown(serve.host)}:{serve.grpc_port}")
-    first = deployed.plan.models[0]
-    typer.echo("try it:")
-    key = ' -H "Authorization: Bearer $KEY"' if serve.security.keys else ""
-    trust = f" --cacert {serve.security.tls_certificate}" if secure else ""
-    body = example_body(parse_manifest(first.files[MANIFEST]))
-    typer.echo(f"  curl{trust}{key} {url}/v2/models/{first.name}/infer -d {body}")
+    _tell_example(deployed, url)
     typer.echo("Ctrl-C ends it")
 
 
-def example_body(manifest: "Manifest") -> str:
-    """A request for one window, quoted for a shell."""
-    shape = [1, *manifest.input_shape]
-    count = shape[1] * shape[2]
-    head = f'{{"inputs":[{{"name":"windows","shape":{shape},"datatype":"FP64","data":['.replace(" ", "")
-    if count > _WRITTEN_OUT:
-        return f"'{head}'$(yes 0 | head -n {count} | paste -sd, -)']}}]}}'"
-    row = [round(column.center or 0.0, 2) for column in manifest.inputs]
-    columns = manifest.layout == "channels_first"
-    data = [v for v in row for _ in range(shape[2])] if columns else row * manifest.lookback
-    return f"'{head}{','.join(f'{v:g}' for v in data)}]}}]}}'"
+def _tell_example(deployed: "Deployed", url: str) -> None:
+    from foretell.bundle.manifest import MANIFEST
+    from foretell.bundle.parse import parse_manifest
+    from foretell.serve.protocols.examples import row_fields
+
+    first, security = deployed.plan.models[0], deployed.plan.settings.serve.security
+    manifest = parse_manifest(first.files[MANIFEST])
+    fields = [f"{name} ({unit})" if unit else name for name, unit in row_fields(manifest).items()]
+    curl = "curl -s"
+    if security.tls_certificate is not None:
+        flags, url = trusted(security, url)
+        curl += flags
+    if security.keys is not None:
+        curl += ' -H "Authorization: Bearer $KEY"'
+        typer.echo("try it, with a key: export KEY=…")
+    else:
+        typer.echo("try it:")
+    at = f"{url}/v1/forecast/{first.name}"
+    typer.echo(f"  {curl} {at}/example | {curl} {at} -d @-")
+    typer.echo(f"  # {manifest.lookback} rows of {', '.join(fields)}")
+
+
+def trusted(security: "SecuritySettings", url: str) -> tuple[str, str]:
+    """Flags by which curl trusts the certificate, and the URL under a name that it is for."""
+    from foretell.serve.security.tls import certificate_names, tls_context
+
+    certificate, context = security.tls_certificate, tls_context(security)
+    if certificate is None or context is None:
+        return "", url
+    flags = f" --cacert {shlex.quote(str(certificate))}"
+    host, port = url.removeprefix("https://").rsplit(":", 1)
+    names = certificate_names(context, certificate)
+    if not names or host.strip("[]") in names:
+        return flags, url
+    name = names[0].replace("*", "foretell")
+    return f"{flags} --connect-to {name}:{port}:{host}:{port}", f"https://{name}:{port}"
 
 
 def _shown(host: str) -> str:

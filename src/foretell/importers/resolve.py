@@ -60,18 +60,26 @@ def _find(storage: Path, name: str) -> Path:
     if name.startswith((".", "/")) or ".." in Path(name).parts:
         raise ConfigError(f"model.name {name!r} leaves the storage path", cure="--bundle takes a path")
     for root in roots:
+        store = Store(root)
         try:
-            return Store(root).resolve(name)
+            return store.resolve(name)
         except BundleNotFound:
             if (root / name).is_dir():
                 return root / name
+            if _is_exact(name) and store.list():
+                raise  # it tells which versions and aliases there are
     tried = "\n".join(f"{root / name}" for root in roots)
     there = sorted(set(_names(roots))) or ["nothing"]
     raise SourceNotFound(
         f"Model directory not found: {name}; these were tried:\n{tried}",
         cure=f"there is: {', '.join(there)}\n"
-        "set MODEL_STORAGE_PATH to the folder of models, or give --bundle PATH",
+        "set MODEL_STORAGE_PATH to the folder of models, or name a bundle by its path (`serve PATH`, "
+        "`stream --bundle PATH`)",
     )
+
+
+def _is_exact(name: str) -> bool:
+    return ":" in name or "@" in name
 
 
 def _names(roots: list[Path]) -> Iterator[str]:

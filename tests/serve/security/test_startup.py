@@ -1,20 +1,19 @@
 """Nothing listens before these agree."""
 
-import asyncio
-import ssl
+import os
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from foretell.config import SecuritySettings
+from foretell.config import LimitSettings, SecuritySettings
 from foretell.errors import ConfigError
+from foretell.serve.security.guard import Guard
 from foretell.serve.security.startup import (
     check_binding,
+    files_of_node,
     is_loopback,
     ray_auth_environment,
-    tls_context,
 )
 
 
@@ -49,79 +48,14 @@ def test_off_loopback_wants_keys_or_insecure(host: str, keys: Path | None, insec
     assert "--insecure" in str(caught.value.cure)
 
 
-class Pems:
-    """Certificates of one's own making."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.certificate, self.key = self.make("good")
-        _, self.other_key = self.make("other")
-        self.encrypted = folder / "encrypted.pem"
-        self._openssl("pkey", "-in", self.key, "-aes256", "-passout", "pass:x", "-out", self.encrypted)
-
-    def make(self, name: str) -> tuple[Path, Path]:
-        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}-key.pem"
-        new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-        who = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-        self._openssl("req", "-x509", *new, *who, "-keyout", key, "-out", certificate)
-        return certificate, key
-
-    def _openssl(self, *arguments: str | Path) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def pems(tmp_path_factory: pytest.TempPathFactory) -> Pems:
-    return Pems(tmp_path_factory.mktemp("pems"))
-
-
-def settings(certificate: Path | None, key: Path | None) -> SecuritySettings:
-    return SecuritySettings(tls_certificate=certificate, tls_key=key)
-
-
-def test_a_pair_makes_a_context_that_a_client_can_trust(pems: Pems) -> None:
-    context = tls_context(settings(pems.certificate, pems.key))
-    assert context is not None
-    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-
-    async def greet() -> bytes:
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(await reader.readline())
-            await writer.drain()
-            writer.close()
-
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-        async with server:
-            trust = ssl.create_default_context(cafile=str(pems.certificate))
-            port = server.sockets[0].getsockname()[1]
-            reader, writer = await asyncio.open_connection("localhost", port, ssl=trust)
-            writer.write(b"hello\n")
-            line = await reader.readline()
-            writer.close()
-            return line
-
-    assert asyncio.run(greet()) == b"hello\n"
-
-
-def test_without_certificate_and_key_there_is_no_tls() -> None:
-    assert tls_context(settings(None, None)) is None
-
-
-def test_wrong_pairs_say_what_is_wrong(pems: Pems, tmp_path: Path) -> None:
-    junk = tmp_path / "junk.pem"
-    junk.write_text("no PEM")
-    for certificate, key, said in (
-        (pems.certificate, None, "one is missing"),
-        (None, pems.key, "one is missing"),
-        (pems.certificate, tmp_path / "none.pem", "No such file"),
-        (pems.certificate, pems.other_key, "do not belong together"),
-        (pems.certificate, junk, "in PEM form"),
-        (junk, pems.key, "in PEM form"),
-        (pems.certificate, pems.encrypted, "is encrypted"),
+def test_a_file_that_a_node_lacks_is_told_with_the_node(tmp_path: Path) -> None:
+    security = SecuritySettings(keys=tmp_path / "none.json")
+    with (
+        pytest.raises(ConfigError, match=rf"node {os.uname().nodename}: .*none\.json: no such") as caught,
+        files_of_node(),
     ):
-        with pytest.raises(ConfigError, match=said) as caught:
-            tls_context(settings(certificate, key))
-        assert caught.value.cure
+        Guard(security, LimitSettings(), loopback=False)
+    assert "at the same path" in str(caught.value.cure)
 
 
 def test_rays_token_is_private_and_stays(tmp_path: Path) -> None:

@@ -1,17 +1,24 @@
 """What a replica is made of, wherever in the cluster it is started, and the version that stands for it."""
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 import foretell
 from foretell.bundle.bundle import Bundle
-from foretell.bundle.manifest import MANIFEST
+from foretell.bundle.manifest import MANIFEST, MODEL, Manifest
+from foretell.bundle.version import content_version
 from foretell.config import Settings
 from foretell.errors import ConfigError
+from foretell.rows.adapter_file import load_adapter
+
+log = logging.getLogger(__name__)
 
 # What decides how many replicas there are, and how they are replaced; the replicas themselves do not see it.
 _AROUND = {"replicas", "autoscale", "resources", "wait", "watch"}
@@ -26,11 +33,19 @@ class ModelFiles:
     files: dict[str, bytes]
 
     @classmethod
-    def of(cls, bundle: Bundle) -> "ModelFiles":
-        """Read a bundle's files, checked."""
+    def of(cls, bundle: Bundle, adapter: Path | None = None) -> "ModelFiles":
+        """Read a bundle's files, checked.
+
+        Args:
+            adapter: adapter.yaml in place of the bundle's own; the version is then the one that an import
+                with it gives.
+
+        Raises:
+            AdapterError: it does not fit the model; names the line.
+        """
         files = {name: bundle.read(name) for name in bundle.manifest.files}
-        manifest = (bundle.path / MANIFEST).read_bytes()
-        return cls(bundle.manifest.name, bundle.manifest.version, files | {MANIFEST: manifest})
+        manifest = bundle.manifest if adapter is None else _adapted(bundle, adapter)
+        return cls(manifest.name, manifest.version, files | {MANIFEST: msgspec.json.encode(manifest)})
 
 
 @dataclass(frozen=True)
@@ -70,8 +85,8 @@ class Plan:
             yield [_unpack(Path(top) / model.name, model) for model in self.models]
 
 
-def read_models(bundles: Sequence[Bundle]) -> tuple[ModelFiles, ...]:
-    """The files of all. Raises `ConfigError`: no model, or two of one name."""
+def read_models(bundles: Sequence[Bundle], adapter: Path | None = None) -> tuple[ModelFiles, ...]:
+    """The files of all, as `ModelFiles.of`. Raises `ConfigError`, too: no model, or two of one name."""
     names = [bundle.manifest.name for bundle in bundles]
     if not names:
         raise ConfigError("no model to serve", cure="name a bundle: `foretell serve BUNDLE`")
@@ -80,7 +95,17 @@ def read_models(bundles: Sequence[Bundle]) -> tuple[ModelFiles, ...]:
             raise ConfigError(
                 f"two models are named {name}", cure="import one of them again under another --name"
             )
-    return tuple(ModelFiles.of(bundle) for bundle in bundles)
+    return tuple(ModelFiles.of(bundle, adapter) for bundle in bundles)
+
+
+def _adapted(bundle: Bundle, adapter: Path) -> Manifest:
+    names = [column.name for column in bundle.manifest.inputs]
+    manifest = msgspec.structs.replace(bundle.manifest, adapter=load_adapter(adapter, names))
+    version = content_version(manifest, manifest.files[MODEL], bundle.golden())
+    if version != bundle.manifest.version:
+        told = manifest.name, bundle.manifest.version, adapter, version
+        log.info("%s %s with the adapter %s is version %s", *told)
+    return msgspec.structs.replace(manifest, version=version)
 
 
 def _unpack(folder: Path, model: ModelFiles) -> Path:

@@ -1,5 +1,6 @@
 """Serving from start to end: reach Ray, deploy models, change what is deployed, end. All calls may block."""
 
+import errno
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ from foretell.bundle.bundle import Bundle, open_bundle
 from foretell.bundle.manifest import MANIFEST
 from foretell.cluster import Cluster
 from foretell.config import ServeSettings, Settings
-from foretell.errors import ConfigError, RayUnreachable
+from foretell.errors import BundleNotFound, ConfigError, RayUnreachable
 from foretell.importers.resolve import resolve_bundle
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, named_autoscaling
 from foretell.serve.deployment.deployed import Deployed, Scale
@@ -22,7 +23,8 @@ from foretell.serve.deployment.plan import ModelFiles, Plan, read_models
 from foretell.serve.deployment.resources import ResourceConfig
 from foretell.serve.deployment.rollout import roll_out, until_running
 from foretell.serve.security.key_file import read_keys
-from foretell.serve.security.startup import check_binding, ray_auth_environment, tls_context
+from foretell.serve.security.startup import check_binding, ray_auth_environment
+from foretell.serve.security.tls import certificate_names, tls_context
 
 log = logging.getLogger("foretell.serve")
 
@@ -64,8 +66,8 @@ class Service:
             RayUnreachable, DeployFailed.
         """
         settings = self.settings
-        _check_security(settings.serve)
-        files = read_models([find_bundle(model, settings) for model in models])
+        _check_doors(settings.serve)
+        files = read_models([find_bundle(model, settings) for model in models], settings.rows.adapter)
         resources = resources or ResourceConfig.named(settings.serve.resources)
         scale = scale or settings.serve.replicas or named_autoscaling(settings.serve.autoscale)
         scale = self._connect(scale, resources)
@@ -82,7 +84,8 @@ class Service:
             DeployFailed: it is no good; the version from before goes on.
         """
         now = self.deployed
-        files = ModelFiles.of(find_bundle(self._meant(model, now), self.settings))
+        bundle = find_bundle(self._meant(model, now), self.settings)
+        files = ModelFiles.of(bundle, self.settings.rows.adapter)
         if files.name not in now.plan.versions:
             served = ", ".join(now.plan.versions)
             raise ConfigError(f"no model {files.name} is served, but {served}", cure="deploy it first")
@@ -144,6 +147,8 @@ class Service:
             # Not the mode: Ray turns it on itself for a Ray of one's own, and would not notice ours any more.
             token = ray_auth_environment(_state_folder())["RAY_AUTH_TOKEN_PATH"]
             os.environ.setdefault("RAY_AUTH_TOKEN_PATH", token)
+            for port in (self.settings.serve.port, self.settings.serve.grpc_port):
+                _free_port(self.settings.serve.host, port, look=True)  # told now, and not after Ray's start
         cluster.connect(time.monotonic() + self.settings.serve.wait)
         self._cluster = cluster
         return self._fitting(scale, resources)
@@ -196,6 +201,11 @@ def find_bundle(model: str, settings: Settings) -> Bundle:
         part = settings.model.model_copy(
             update={"bundle": None, "name": path.name, "storage_path": path.parent}
         )
+    elif path.is_file():
+        cure = f"name its folder; or make a bundle of it with `foretell import {model}`, and name that"
+        raise BundleNotFound(f"{model}: a file, and a folder is wanted", cure=cure)
+    elif path.is_absolute() or path.parts[:1] == ("..",) or model.startswith("."):
+        raise BundleNotFound(f"{model}: there is no such folder", cure="check the path")
     else:
         part = settings.model.model_copy(update={"bundle": None, "name": model})
     return open_bundle(resolve_bundle(settings.model_copy(update={"model": part})))
@@ -218,10 +228,16 @@ def only_model(settings: Settings) -> str:
     return there[0]
 
 
-def _check_security(serve: ServeSettings) -> None:
+def _check_doors(serve: ServeSettings) -> None:
     """What replicas would only find out when they start. Raises `ConfigError`."""
     check_binding(serve.host, serve.security)
-    tls_context(serve.security)
+    if serve.port == serve.grpc_port != 0:
+        raise ConfigError(
+            f"HTTP and gRPC are both to have port {serve.port}", cure="give --port or --grpc-port another"
+        )
+    tls = tls_context(serve.security)
+    if tls is not None and serve.security.tls_certificate is not None:
+        certificate_names(tls, serve.security.tls_certificate)
     if serve.security.keys is not None:
         read_keys(serve.security.keys)
 
@@ -234,17 +250,24 @@ def _room(scale: AutoscalingConfig, resources: ResourceConfig) -> AutoscalingCon
 def _free_port(host: str, port: int, *, look: bool) -> int:
     if port and not look:
         return port
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-                cure="give another --port or --grpc-port, or 0 for a free one",
-            ) from None
-        return int(trial.getsockname()[1])
+            return int(trial.getsockname()[1])
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", cure=_listen_cure(error)
+        ) from None
+
+
+def _listen_cure(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "ports below 1024 want a right that this user lacks: give a higher --port or --grpc-port"
+    if error.errno == errno.EADDRINUSE:
+        return "give another --port or --grpc-port, or 0 for a free one"
+    return "--host is an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them"
 
 
 def _state_folder() -> Path:

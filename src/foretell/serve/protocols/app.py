@@ -107,6 +107,7 @@ class App:
             "/v2/health/ready": Route(oip.ready, open=True),
             "/v2/models": Route(oip.models),
             "/v1/forecast/*": Route(api.forecast, "POST", "forecast"),
+            "/v1/forecast/*/example": Route(api.example),
             "/": Route(self._to_docs, open=True),
             "/docs": Route(self._docs, open=True),
             "/openapi.json": Route(self._openapi),

@@ -29,6 +29,19 @@ def forecast_example(manifest: Manifest, settings: RowSettings) -> dict[str, Any
     return {"rows": [_row(manifest, settings, step) for step in range(manifest.lookback)]}
 
 
+def row_fields(manifest: Manifest) -> dict[str, str | None]:
+    """What a row of the model holds beside its time, and in which units."""
+    fields: dict[str, str | None] = {}
+    for column in manifest.inputs:
+        rule = manifest.adapter.features.get(column.name, FeatureRule())
+        if rule.derive is None:
+            fields[rule.field or column.name] = rule.unit or column.unit
+        else:
+            units = DERIVATIONS[rule.derive].inputs if rule.derive not in CALENDAR else {}
+            fields |= {rule.of[name].field: rule.of[name].unit or unit for name, unit in units.items()}
+    return fields
+
+
 def _values(manifest: Manifest) -> list[list[float]]:
     return [[_usual(column) for column in manifest.inputs] for _ in range(manifest.lookback)]
 
@@ -77,5 +90,5 @@ def _usual(column: Column) -> float:
     """What the model was trained around."""
     bounds = column.bounds()
     if column.center is not None:
-        return round(column.center, 3)
-    return round((bounds[0] + bounds[1]) / 2, 3) if bounds else 1.0
+        return round(column.center, 3) + 0.0  # what rounds to -0.0 is 0.0
+    return round((bounds[0] + bounds[1]) / 2, 3) + 0.0 if bounds else 1.0

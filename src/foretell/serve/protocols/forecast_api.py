@@ -7,6 +7,7 @@ A window is told by its rows, which mean what they mean on the stream, or by its
 features), oldest first, with the `timestamp` of the newest. One that is wrong refuses the request, with the
 path to the field; one on which the network fails, fails alone. As `application/x-ndjson` each line is a
 window, options are in the query, and each line of the answer is a line's forecast, or what was wrong with it.
+`GET /v1/forecast/{model}/example` gives a body that works.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from foretell.serve.backend import Answer, Refusal
 from foretell.serve.protocols import options
 from foretell.serve.protocols.dated import Forecast, Model, Timings, forecasts
 from foretell.serve.protocols.errors import HttpRefusal, describe, invalid
+from foretell.serve.protocols.examples import forecast_example
 from foretell.serve.protocols.gate import Gate
 from foretell.serve.protocols.http import JSON, NDJSON, Request, Response
 from foretell.serve.protocols.json_body import decode
@@ -67,6 +69,11 @@ class ForecastApi:
         if kind == b"multipart/form-data":
             raise HttpRefusal("unsupported_media_type", f"a body of {kind.decode()}", cure="send JSON")
         return await self._json(request)
+
+    async def example(self, request: Request) -> Response:
+        """A body that `forecast` takes, around what the model was trained on."""
+        manifest = self._gate.manifest(request.caller, request.model, None)
+        return Response(self._encode(forecast_example(manifest, self._settings[0])))
 
     async def _json(self, request: Request) -> Response:
         if request.query:

@@ -36,6 +36,7 @@ _WRONG = {
 }
 _CODE: Schema = {"type": "string", "examples": sorted(Refusal.HTTP)}
 _TEXT: Schema = {"type": "string"}
+_ROWS: Schema = {"type": "array", "items": {"type": "object"}}
 _ERRORS: dict[str, Schema] = {
     "OipError": {
         "type": "object",
@@ -106,6 +107,7 @@ def _model_paths(manifest: Manifest, rows: RowSettings) -> dict[str, Schema]:
     infer["responses"]["200"] = _json("the outputs, by name", _ref("InferResponse"))
     return {
         f"/v1/forecast/{name}": {"post": _forecast_operation(manifest, rows)},
+        f"/v1/forecast/{name}/example": _get(name, "A body that works", {"rows": _ROWS}, oip=False),
         f"{base}/infer": {"post": infer},
         base: _get(name, "Inputs, outputs, version", told, oip=True),
         f"{base}/ready": _get(name, "Whether it is ready", ready, oip=True, unready=ready),

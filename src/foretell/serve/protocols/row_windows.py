@@ -14,6 +14,7 @@ from foretell.bundle.manifest import Manifest
 from foretell.config import RowSettings, WindowSettings
 from foretell.rows.block import RowBlock
 from foretell.rows.decoder import RowDecoder
+from foretell.rows.features import Features
 from foretell.rows.reasons import Reason
 from foretell.serve.backend import Refusal
 from foretell.serve.protocols.errors import invalid
@@ -44,7 +45,11 @@ class RowWindows:
 
 
 class RowReader:
-    """For one version of a model."""
+    """For one version of a model.
+
+    Attributes:
+        fields: of a row, its time first. wanted: what to send, in words.
+    """
 
     def __init__(self, manifest: Manifest, rows: RowSettings, windows: WindowSettings) -> None:
         """Raises ConfigError where the settings and the model do not go together."""
@@ -59,8 +64,11 @@ class RowReader:
         self._rules = WindowRules.from_settings(
             windows, lookback=manifest.lookback, features=len(names), step_s=manifest.step_s
         )
-        self.fields = (self._timestamp, *sorted(self._decoder.number_fields - {self._timestamp}))
-        self._features = ", ".join(names)
+        # Not the model's features, some of which the adapter makes.
+        self.fields = (self._timestamp, *Features(names, manifest.adapter).paths)
+        step = self._rules.step_us
+        apart = "" if step is None else f", {step / 1e6:g} s apart without a gap"
+        self.wanted = f"send {manifest.lookback} rows of {', '.join(self.fields)}{apart}"
 
     def read(self, items: Sequence[Sequence[bytes]], now_us: int) -> RowWindows:
         """Items of rows, each row a JSON object as it came."""
@@ -122,16 +130,11 @@ class RowReader:
         np.maximum.at(newest, owner, block.time_us)
         every = self._rules.every_us or 1
         for item in np.flatnonzero(found.newest_us != newest // every * every).tolist():
-            step = (
-                ""
-                if self._rules.step_us is None
-                else f", {self._rules.step_us / 1e6:g} s apart without a gap"
-            )
             found.refused.setdefault(
                 item,
                 invalid(
                     "rows",
                     f"{counts[item]} rows make no window that ends with the newest of them",
-                    f"send {self._rules.lookback} steps of {self._features}{step}",
+                    self.wanted,
                 ),
             )

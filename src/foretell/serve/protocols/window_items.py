@@ -89,7 +89,7 @@ class ItemReader:
         if item.timestamp is not None:
             raise invalid("timestamp", "each of the rows has its own", "leave it out")
         if not item.rows:
-            raise invalid("rows", "no row at all", f"send {self._shape[0]} steps of {self._features}")
+            raise invalid("rows", "no row at all", self._rows.wanted)
         return True
 
     def _values(self, item: Item) -> NDArray[np.float64]:

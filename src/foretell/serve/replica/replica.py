@@ -32,7 +32,8 @@ from foretell.serve.replica.vitals import Vitals
 from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
 from foretell.serve.security.ray_exchange import RayExchange
-from foretell.serve.security.startup import is_loopback, tls_context
+from foretell.serve.security.startup import files_of_node, is_loopback
+from foretell.serve.security.tls import tls_context
 from foretell.telemetry.export import RayExport, page
 from foretell.telemetry.log import setup
 from foretell.telemetry.serve_metrics import TABLE
@@ -113,7 +114,9 @@ class _Replica:
 
     def _make_lane(self, plan: Plan) -> Lane:
         serve = plan.settings.serve
-        guard = Guard(serve.security, serve.limits, loopback=is_loopback(serve.host))
+        with files_of_node():
+            guard = Guard(serve.security, serve.limits, loopback=is_loopback(serve.host))
+            tls, credentials = tls_context(serve.security), _credentials(serve.security)
         observe = self._registry.figures.observe
         app = App(
             self._doors,
@@ -125,13 +128,12 @@ class _Replica:
             windows=plan.settings.windows,
         )
         oip = OipGrpc(self._doors, guard, serve, observe)
-        credentials = _credentials(serve.security)
         lane = Lane(
             app,
             serve.host,
             serve.port,
             limits=serve.limits,
-            tls=tls_context(serve.security),
+            tls=tls,
             grpc=GrpcDoor(serve.grpc_port, lambda: make_server(oip, serve), credentials),
         )
         lane.submit(self._look_after(lane))

@@ -1,10 +1,11 @@
-"""What is checked before anything listens: the address, TLS, and Ray's own token."""
+"""What is checked before anything listens: the address, the files of this node, and Ray's own token."""
 
 import ipaddress
 import os
 import secrets
 import socket
-import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from foretell.config import SecuritySettings
@@ -38,56 +39,20 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback for *_, where in found)
 
 
-def tls_context(security: SecuritySettings) -> ssl.SSLContext | None:
-    """For the lane; `None` where neither certificate nor key is set.
+@contextmanager
+def files_of_node() -> Iterator[None]:
+    """Around what a replica reads from its own node's disk: keys, certificate. Its errors name the node.
 
-    Raises:
-        ConfigError: one without the other, not readable, not PEM, encrypted, or not a pair.
+    Secrets do not travel with a replica: whoever may use the cluster could read them on their way.
     """
-    certificate, key = security.tls_certificate, security.tls_key
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
+    try:
+        yield
+    except ConfigError as error:
         raise ConfigError(
-            "TLS wants both serve.security.tls_certificate and tls_key, and one is missing",
-            cure="name both PEM files, or neither",
-        )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    for file in (certificate, key):
-        _readable(file)
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"{certificate}, {key}: {_in_words(error)}", cure=_pem_cure(error)) from None
-    return context
-
-
-def _readable(file: Path) -> None:
-    try:
-        file.open("rb").close()
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}", cure="the server must be able to read it") from None
-
-
-def _no_password() -> str:
-    """Without this OpenSSL would ask on the terminal, and a server that starts by itself would hang."""
-    raise ValueError("encrypted")
-
-
-def _in_words(error: Exception) -> str:
-    if str(error) == "encrypted":
-        return "the key is encrypted, and nobody is there to type its password"
-    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
-        return "certificate and key do not belong together"
-    return "not a certificate (with its chain) and a key in PEM form"
-
-
-def _pem_cure(error: Exception) -> str:
-    if str(error) == "encrypted":
-        return "decrypt it: openssl pkey -in KEY -out PLAIN, and chmod 600 PLAIN"
-    return "compare `openssl x509 -noout -pubkey -in CERTIFICATE` with `openssl pkey -pubout -in KEY`"
+            f"node {os.uname().nodename}: {error.message}",
+            cure="each node that runs replicas reads this file from its own disk, at the same path: copy it "
+            "there, or mount it (on Kubernetes, one Secret in every pod)",
+        ) from None
 
 
 def ray_auth_environment(folder: Path) -> dict[str, str]:
