@@ -1,4 +1,4 @@
-"""The adaptive batcher beside fixed settings of size and wait, found by sweep, for a light and a heavy model."""
+"""The adaptive batcher beside fixed sizes and waits, found by sweep, for a light model and a heavy one."""
 
 import asyncio
 import tempfile
