@@ -82,6 +82,13 @@ def test_a_change_of_state_is_one_line(caplog: pytest.LogCaptureFixture) -> None
     ]
 
 
+@pytest.mark.parametrize("more", ["", ", 3 identical error(s) suppressed"])
+def test_what_the_client_says_of_itself_is_left_out(more: str) -> None:
+    watch = BrokerWatch("a:1")
+    watch.error(error(ClientError._AUTHENTICATION, f"a:1/1: wrong (after 302ms in state AUTH_REQ{more})"))
+    assert watch.refused == "wrong"
+
+
 def test_a_refusal_is_told_apart_from_silence(caplog: pytest.LogCaptureFixture) -> None:
     watch = BrokerWatch("a:1")
     watch.error(error(ClientError._AUTHENTICATION, "SASL SCRAM-SHA-512: wrong password"))

@@ -147,7 +147,8 @@ def explain(error: Exception, doing: str, settings: KafkaSettings) -> KafkaError
 
 
 UNREACHABLE_CURE = (
-    "check that the broker runs and that its advertised address can be reached from here\n"
+    "check that the broker runs and that its advertised address can be reached from here,\n"
+    "that kafka.properties has the security.protocol which its listener speaks,\n"
     "or name another with --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS"
 )
 
@@ -168,4 +169,4 @@ def _plain(text: str) -> str:
     """Without librdkafka's thread names and its states in brackets."""
     text = re.sub(r"^(\[thrd:[^\]]*\]: )", "", text)
     text = re.sub(r"^\S+/(bootstrap|\d+): ", "", text)
-    return re.sub(r" \(after \d+ms in state [A-Z_]+[^)]*\)", "", text)
+    return re.sub(r" \(after \d+ms in state [A-Z_]+(, \d+ identical error\(s\) suppressed)?\)", "", text)

@@ -86,7 +86,7 @@ class TopicAdmin:
             log.info("topic %s created", topic.name, extra={"partitions": new.num_partitions})
         except KafkaException as error:
             if error.args[0].code() != ClientError.TOPIC_ALREADY_EXISTS:  # another one was quicker
-                raise self._missing(topic, error.args[0].str()) from None
+                raise self._missing(topic, _why(error.args[0])) from None
 
     def _missing(self, topic: Topic, reason: str) -> TopicMissing:
         options = "".join(f" --config {k}={v}" for k, v in (topic.config or {}).items())
@@ -127,3 +127,10 @@ class TopicAdmin:
             f"Failed to initialize Kafka: {self._settings.bootstrap_servers} refuses us ({reason})",
             cure="check security.protocol, sasl.* and ssl.* under kafka.properties",
         )
+
+
+def _why(cause: ClientError) -> str:
+    """Why a topic was not created; whom a broker does not let see a topic, it tells that there is none."""
+    if cause.code() in (ClientError.TOPIC_AUTHORIZATION_FAILED, ClientError.CLUSTER_AUTHORIZATION_FAILED):
+        return "this user may not create it, or not see that it exists"
+    return str(cause.str())
