@@ -333,6 +333,24 @@ def until_refused(port: int) -> None:
         get(port)
 
 
+def test_who_is_there_when_the_door_is_shut_may_ask_once_more(lane: Callable[..., Lane]) -> None:
+    opened = lane()
+    connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=5)
+    connection.request("GET", "/a")
+    assert connection.getresponse().read() == b"/a"
+    shut = opened.shut()
+    deadline = time.monotonic() + 5
+    while opened.is_open:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    connection.request("GET", "/b")
+    answer = connection.getresponse()
+    assert (answer.read(), answer.headers["connection"]) == (b"/b", "close")
+    shut.result(5)
+    with pytest.raises(ConnectionRefusedError):
+        get(opened.port)
+
+
 def test_draining_waits_for_those_that_were_leaving_before(lane: Callable[..., Lane], echo: Echo) -> None:
     opened = lane()
     answers: list[bytes] = []

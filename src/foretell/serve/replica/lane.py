@@ -17,7 +17,7 @@ from foretell.serve.protocols.asgi import Message, Receive, Scope, Send
 from foretell.serve.replica.listener import ASGIApp, Listener, shared_socket
 
 T = TypeVar("T")
-LINGER_S = 0.5  # while a lane asks its clients to go and still takes new connections
+LINGER_S = 0.5  # while a lane asks its clients to go
 _OPEN_S = 10.0
 _STOP_S = 1.0
 _HUNG_S = 3.0  # a loop that does nothing for so long will not end its connections either
@@ -87,19 +87,19 @@ class Lane:
             return
         try:
             if self._is_awake():
-                self.shut(limit_s, linger_s).result(linger_s + limit_s + _STOP_S)
+                self.submit(self._leave(linger_s, limit_s)).result(linger_s + limit_s + _STOP_S)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_STOP_S)  # an evaluation that never ends may have the loop
             if not self._thread.is_alive():
                 self._loop.close()
 
-    def shut(self, limit_s: float = 30.0, linger_s: float = 0.0) -> "Future[None]":
-        """Close the door, answer what is in flight, and cut it off after `limit_s`; `open` opens it again.
+    def shut(self, limit_s: float = 30.0) -> "Future[None]":
+        """As `drain`, but the loop goes on, and `open` opens the door again.
 
-        Where there is nobody to linger for: new connections go to another replica at once.
+        New connections go to another replica at once, and it lingers only for those who are there.
         """
-        return self.submit(self._leave(linger_s, limit_s))
+        return self.submit(self._leave(LINGER_S, limit_s, at_once=True))
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run something on the lane's loop."""
@@ -145,11 +145,11 @@ class Lane:
         await server.start()
         self._grpc_server = server
 
-    async def _leave(self, linger_s: float, limit_s: float) -> None:
+    async def _leave(self, linger_s: float, limit_s: float, *, at_once: bool = False) -> None:
         listener, self._listener = self._listener, None
         server, self._grpc_server = self._grpc_server, None
         if listener is not None:
-            self._go(listener.leave(linger_s, limit_s))
+            self._go(listener.leave(linger_s, limit_s, at_once=at_once))
         if server is not None:
             self._go(server.stop(limit_s))
         await asyncio.gather(*self._leaving)  # also those that began to leave before

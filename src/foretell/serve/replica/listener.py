@@ -88,20 +88,24 @@ class Listener:
         """Requests under way."""
         return len(self._state.tasks)
 
-    async def leave(self, linger_s: float, limit_s: float) -> None:
+    async def leave(self, linger_s: float, limit_s: float, *, at_once: bool = False) -> None:
         """Stop without a loss: ask clients to go, close the door, finish what is in flight.
 
         Args:
-            linger_s: while it passes, answers carry `Connection: close`, and new connections are still taken.
+            linger_s: while it passes, answers carry `Connection: close`, and who is there may go on asking.
             limit_s: what has not ended by then is cut off.
+            at_once: the door is closed before it lingers, not after.
         """
         deadline = self._loop.time() + limit_s
         self._leaving = True
         self._set_headers()
-        await asyncio.sleep(linger_s)
+        if not at_once:
+            await asyncio.sleep(linger_s)
         if drop_new_connections(self._socket):
             await asyncio.sleep(_HANDSHAKE_S)
         self._close()
+        if at_once:
+            await asyncio.sleep(linger_s)
         fresh_until = self._loop.time() + _FRESH_S
         # Those that were taken last are no connections yet.
         while (self._adopting or self._connections()) and self._loop.time() < deadline:
