@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from foretell.config import LimitSettings
@@ -25,6 +25,7 @@ _SWEEP_S = 0.5
 _NO_FILES_S = 0.5  # pause after the process ran out of file descriptors
 _FRESH_S = 1.0  # while leaving: for the first request of a connection that has just come
 _HANDSHAKE_S = 0.03  # for those that are under way when the door closes
+_PIPELINED = 64  # requests that a client may send before it was answered
 _CLOSE = (b"connection", b"close")
 
 
@@ -187,6 +188,7 @@ class Connection(HttpToolsProtocol):
         self._head = 0  # bytes of a request whose headers are not complete
         self._in_head = True
         self._head_ended = False  # in what was received last
+        self._cycles: list[RequestResponseCycle] = []  # that are not answered yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -207,9 +209,25 @@ class Connection(HttpToolsProtocol):
         self._coming_since = self.loop.time()
         super().on_message_begin()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # uvicorn tells the request that came last only, which need not be the one that is under way.
+        for cycle in self._cycles:
+            cycle.disconnected = not cycle.response_complete
+            cycle.message_event.set()
+
     def on_headers_complete(self) -> None:
         self._in_head, self._head_ended = False, True
         super().on_headers_complete()
+        self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
+        if len(self.pipeline) > _PIPELINED:
+            # Each answer makes room for a further piece of what was sent, with thousands of requests in it.
+            self.transport.abort()
+            raise ConnectionAbortedError  # ends the parser's way through the piece
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
