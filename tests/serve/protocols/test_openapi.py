@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from foretell.bundle.bundle import open_bundle
 from foretell.config import RowSettings
 from foretell.rows.adapter import Adapter, FeatureRule, Source
-from foretell.serve.protocols.examples import forecast_example
+from foretell.serve.protocols.examples import forecast_example, row_fields
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -83,6 +84,35 @@ def test_examples_of_adapted_rows_run(
     answer = asking(make_app(rows=rows))("POST", "/v1/forecast/adapted", example)
     assert answer.status == 200, answer.body
     assert backend.calls[-1].windows[0, 0, 0] == pytest.approx(50.0)
+
+
+def test_the_fields_of_a_row_and_their_units(tmp_path: Path, make_bundle: Callable[..., Path]) -> None:
+    adapter = Adapter(
+        {
+            "temperature": FeatureRule("air.temperature", "degC", None, "degF"),
+            "dewpoint": FeatureRule(
+                derive="dew_point",
+                of={"temperature": Source("air.temperature", "degC"), "humidity": Source("humidity")},
+                model_unit="degF",
+            ),
+            "hour": FeatureRule(derive="hour_sin"),
+        }
+    )
+    names = ("temperature", "wind_speed", "dewpoint", "hour")
+    manifest = open_bundle(make_bundle(tmp_path, features=names, adapter=adapter)).manifest
+    told = {"air.temperature": "degC", "wind_speed": None, "humidity": "percent"}
+    assert row_fields(manifest) == told
+
+
+def test_an_example_is_there_for_the_asking_and_holds_no_negative_zero(ask: Any, backend: Any) -> None:
+    manifest = backend.manifests()["weather"]
+    columns = tuple(msgspec.structs.replace(c, center=-0.0001) for c in manifest.inputs)
+    backend.manifests()["weather"] = msgspec.structs.replace(manifest, inputs=columns)
+    example = ask("GET", "/v1/forecast/weather/example")
+    assert example.status == 200
+    assert b"-0" not in example.body.replace(b"2025-01-0", b"")
+    assert ask("POST", "/v1/forecast/weather", example.body).status == 200
+    assert ask("GET", "/v1/forecast/none/example").status == 404
 
 
 def test_the_page_needs_nothing_from_elsewhere(ask: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foretell.bundle.bundle import open_bundle
 from foretell.bundle.manifest import Manifest
 from foretell.config import RowSettings, WindowSettings
+from foretell.rows.adapter import Adapter, FeatureRule
 from foretell.serve.protocols.row_windows import RowReader, RowWindows
 from foretell.windows import WindowRules, open_windows
 
@@ -93,3 +96,16 @@ def test_a_bad_item_costs_the_others_nothing(read: Callable[..., RowWindows]) ->
     found = read(good, good[:3], good)
     assert set(found.refused) == {1}
     np.testing.assert_array_equal(found.windows[0], found.windows[2])
+
+
+def test_too_few_rows_are_told_by_the_fields_of_a_row(
+    tmp_path: Path, make_bundle: Callable[..., Path]
+) -> None:
+    """Not by the features that the adapter makes of them."""
+    adapter = Adapter({"dewpoint": FeatureRule("dew"), "hour_sin": FeatureRule(derive="hour_sin")})
+    names = ("temperature", "dewpoint", "hour_sin")
+    manifest = open_bundle(make_bundle(tmp_path, features=names, adapter=adapter)).manifest
+    reader = RowReader(manifest, RowSettings(), WindowSettings())
+    row = {"timestamp": "2013-01-01T00:00:00Z", "temperature": 1.0, "dew": 1.0}
+    refused = reader.read([[msgspec.json.encode(row)]], NOW_US).refused[0]
+    assert refused.cure == "send 7 rows of timestamp, temperature, dew, 3600 s apart without a gap"
