@@ -8,7 +8,7 @@ _SECONDS = (*decades(-4, -3, 5)[:-1], *SECONDS)
 REQUESTS = Metric(
     "foretell_serve_requests_total",
     Kind.COUNTER,
-    "Requests for inference; outcome: ok, cancelled, or the reason of the refusal. `unknown`: refused before.",
+    "Requests for inference; outcome: ok, cancelled, or why it was refused; `unknown`: refused before that.",
     label="door,model,version,priority,outcome",
     most=1024,
 )
@@ -70,7 +70,9 @@ ENGINE_FAILURES = Metric(
     "foretell_serve_engine_failures_total", Kind.COUNTER, "Calls that the runtime failed on.", label="model"
 )
 HEALTHY = Metric(
-    "foretell_serve_healthy", Kind.GAUGE, "Replicas that tell here and take calls: 1 or 0 of a single one."
+    "foretell_serve_healthy",
+    Kind.GAUGE,
+    "Replicas that take calls: of this node; through Ray each tells 1 or 0.",
 )
 REPLICAS = Metric(
     "foretell_serve_replicas",

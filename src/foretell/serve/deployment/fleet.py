@@ -15,6 +15,7 @@ from ray.serve.exceptions import RayServeException
 from foretell.config import ServeSettings
 from foretell.errors import RayUnreachable
 from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.ledger import forget, kept
 from foretell.serve.replica.doors import ReplicaStats
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class Fleet:
         Replicas of the same version stay. Others are replaced: each new one answers before an old one goes.
         """
         self.last = wanted
+        if self.deployed() is None:
+            forget()
         serve.run_many([_target(wanted)], wait_for_applications_running=False)
         deadline = time.monotonic() + _HEARD_S
         while self.deployed() != wanted and time.monotonic() < deadline:
@@ -111,6 +114,10 @@ class Fleet:
                 continue
         return [ReplicaStats(**one) for one in told if one]
 
+    def counted(self) -> list[ReplicaStats]:
+        """What each replica has counted, those that are gone among them."""
+        return kept()
+
     def handle(self) -> Any:
         """A `DeploymentHandle`: asks a replica, without HTTP."""
         return serve.get_deployment_handle(DEPLOYMENT, APP)
@@ -119,6 +126,7 @@ class Fleet:
         """Drain all replicas and end; `serve_too`: Ray Serve itself, unless somebody else uses it."""
         try:
             serve.delete(APP)
+            forget()
             if serve_too and not serve.status().applications:
                 serve.shutdown()
         except (RayError, RayServeException, TimeoutError) as error:

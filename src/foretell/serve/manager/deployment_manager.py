@@ -194,7 +194,8 @@ class DeploymentManager:
 
     def _listen(self) -> None:
         if self._asks is not None:
-            self._measured.take(self._service.fleet.replicas())
+            fleet = self._service.fleet
+            self._measured.take(fleet.replicas(), fleet.counted())
 
     def _health(self) -> Result:
         if self._asks is None or not self._service.alive():

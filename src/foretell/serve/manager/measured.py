@@ -13,17 +13,20 @@ LIMIT_S = 0.1  # of the features that other models wait for
 
 
 class Measured:
-    """Keeps what replicas told, so that counts do not fall when one goes."""
+    """Keeps what replicas told, those that are gone among them: counts never fall."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, float], ReplicaStats] = {}
         self._now: list[ReplicaStats] = []
         self._began = time.time()
 
-    def take(self, told: Iterable[ReplicaStats]) -> None:
-        """The newest of each."""
-        self._now = list(told)
-        self._seen |= {(one.pid, one.born): one for one in self._now}
+    def take(self, running: Iterable[ReplicaStats], counted: Iterable[ReplicaStats] = ()) -> None:
+        """`running`: as they are now. `counted`: what all of them have counted until a second ago."""
+        self._now = list(running)
+        for one in (*counted, *self._now):
+            before = self._seen.get((one.pid, one.born))
+            if before is None or one.requests >= before.requests:
+                self._seen[one.pid, one.born] = one
 
     def stats(self) -> dict[str, Any]:
         """`request_count`, `avg_processing_time_ms`, `device`, `uptime_seconds`, and more."""

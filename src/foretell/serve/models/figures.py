@@ -1,6 +1,6 @@
 """What a replica counts: cheap at each call, put in order when somebody asks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Lock
 
 from foretell.serve.backend import Outcome, Priority
@@ -56,6 +56,11 @@ class Figures:
             self._see(serve_metrics.INFERENCE, model, seconds)
             for priority, queued in waited:
                 self._see(serve_metrics.QUEUE_TIME, NAMES[priority], queued)
+
+    def gauge(self, metric: Metric, values: Mapping[str, float]) -> None:
+        """All labels of a gauge at once, as they are now."""
+        with self._lock:
+            self._meter.set_all(metric, values)
 
     def snapshot(self, depth: dict[str, float], rows: dict[str, float]) -> Snapshot:
         """All figures. `depth`: calls in flight by `model,priority`; `rows`: that wait, by model."""

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +29,7 @@ from foretell.serve.replica.doors import Doors, ReplicaStats
 from foretell.serve.replica.lane import GrpcDoor, Lane
 from foretell.serve.replica.listener import ASGIApp
 from foretell.serve.replica.node_figures import NodeFigures, node_folder
+from foretell.serve.replica.outlook import Outlook
 from foretell.serve.replica.vitals import Vitals
 from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
@@ -35,7 +37,9 @@ from foretell.serve.security.ray_exchange import RayExchange
 from foretell.serve.security.startup import files_of_node, is_loopback
 from foretell.serve.security.tls import tls_context
 from foretell.telemetry.export import RayExport, page
+from foretell.telemetry.gpu import Gpus
 from foretell.telemetry.log import setup
+from foretell.telemetry.meter import Snapshot
 from foretell.telemetry.serve_metrics import TABLE
 
 log = logging.getLogger(__name__)
@@ -59,7 +63,9 @@ class _Replica:
         self._version = plan.version
         self._ongoing = Ongoing()
         self._doors = Doors(self._registry)
-        self._figures = _node_figures(self._registry)
+        gpus = Gpus.find() if plan.gpu else None
+        self._outlook = Outlook(self._registry.figures, self._doors.ready, self._stats, gpus)
+        self._figures = _node_figures(self._snapshot)
         self._lane = self._make_lane(plan)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -83,12 +89,18 @@ class _Replica:
     async def infer(self, ask: Ask) -> Answer | Refusal:
         """Of a handle. A refusal is given as a value: raised, Ray would wrap a traceback around it."""
         assert self._lane is not None
-        deadline = None if ask.deadline_s is None else time.monotonic() + ask.deadline_s
+        began = time.monotonic()
+        deadline = None if ask.deadline_s is None else began + ask.deadline_s
         call = Call(ask.model, ask.windows, priority=Priority(ask.priority), deadline=deadline)
+        result: Answer | Refusal | None = None
         try:
-            return await asyncio.wrap_future(self._lane.submit(self._doors.infer(call)))
+            result = await asyncio.wrap_future(self._lane.submit(self._doors.infer(call)))
         except Exception as error:
-            return as_refusal(error)
+            result = as_refusal(error)
+        finally:
+            seconds = time.monotonic() - began
+            self._registry.figures.observe(ask.outcome(result, seconds, self._registry.manifests()))
+        return result
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve asks each metrics interval; the policy reads it."""
@@ -108,6 +120,7 @@ class _Replica:
         assert self._lane is not None
         self._doors.leaving = True
         await asyncio.to_thread(self._lane.drain, self._drain_s)
+        await asyncio.to_thread(self._outlook.end)
         await asyncio.to_thread(self._registry.close)
         if self._figures is not None:
             self._figures.share()  # what was counted last
@@ -137,6 +150,7 @@ class _Replica:
             grpc=GrpcDoor(serve.grpc_port, lambda: make_server(oip, serve), credentials),
         )
         lane.submit(self._look_after(lane))
+        self._outlook.begin()
         threading.Thread(target=self._export, name="metrics", daemon=True).start()
         if serve.security.keys is not None or serve.limits.rate is not None:
             name = f"{os.uname().nodename}-{os.getpid()}"
@@ -144,14 +158,18 @@ class _Replica:
         return lane
 
     def _page(self) -> bytes:
-        return page(self._figures.sum() if self._figures else self._registry.snapshot(), TABLE)
+        return page(self._figures.sum() if self._figures else self._snapshot(), TABLE)
+
+    def _snapshot(self) -> Snapshot:
+        self._outlook.tell()
+        return self._registry.snapshot()
 
     def _export(self) -> None:
         export = RayExport(TABLE)
         while True:
             time.sleep(_EXPORT_S)
             try:
-                export.flush(self._registry.snapshot())
+                export.flush(self._snapshot())
                 if self._figures is not None:
                     self._figures.share()
             except Exception as error:  # the figures of the next second may fare better
@@ -167,10 +185,10 @@ class _Replica:
             await asyncio.sleep(_SAMPLE_S)
 
 
-def _node_figures(registry: Registry) -> NodeFigures | None:
+def _node_figures(snapshot: Callable[[], Snapshot]) -> NodeFigures | None:
     try:
         folder = node_folder(ray.get_runtime_context().get_node_id())
-        return NodeFigures(folder, registry.snapshot, TABLE)
+        return NodeFigures(folder, snapshot, TABLE)
     except OSError as error:
         log.warning("/metrics has the figures of this replica alone: %s", error)
         return None
