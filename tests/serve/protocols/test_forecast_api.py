@@ -227,3 +227,20 @@ def test_too_many_windows_are_413(make_app: Any, asking: Any, window: list[list[
 def test_unknown_models_are_404(ask: Any) -> None:
     answer = ask("POST", "/v1/forecast/none", {"rows": rows()})
     assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
+
+
+def test_readers_are_made_before_the_first_request(
+    make_app: Any, asking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    app.warm_up()
+    monkeypatch.setattr("foretell.serve.protocols.forecast_api.ItemReader", None)
+    assert asking(app)("POST", PATH, {"rows": rows()}).status == 200
+
+
+def test_windows_that_do_not_suit_the_model_are_told_and_not_a_defect(make_app: Any, asking: Any) -> None:
+    app = make_app(windows=WindowSettings.model_validate({"every": "7m"}))
+    app.warm_up()
+    answer = asking(app)("POST", PATH, {"rows": rows()})
+    assert answer.status == 422
+    assert "no multiple of windows.every" in answer.json["error"]["message"]

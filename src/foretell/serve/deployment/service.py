@@ -11,9 +11,9 @@ from pathlib import Path
 import ray
 
 from foretell.bundle.bundle import Bundle, open_bundle
-from foretell.bundle.manifest import MANIFEST
+from foretell.bundle.manifest import MANIFEST, Manifest
 from foretell.cluster import Cluster
-from foretell.config import ServeSettings, Settings
+from foretell.config import ServeSettings, Settings, WindowSettings
 from foretell.errors import BundleNotFound, ConfigError, RayUnreachable
 from foretell.importers.resolve import resolve_bundle
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, named_autoscaling
@@ -25,6 +25,7 @@ from foretell.serve.deployment.rollout import roll_out, until_running
 from foretell.serve.security.key_file import read_keys
 from foretell.serve.security.startup import check_binding, ray_auth_environment
 from foretell.serve.security.tls import certificate_names, tls_context
+from foretell.windows import WindowRules
 
 log = logging.getLogger("foretell.serve")
 
@@ -67,7 +68,10 @@ class Service:
         """
         settings = self.settings
         _check_doors(settings.serve)
-        files = read_models([find_bundle(model, settings) for model in models], settings.rows.adapter)
+        bundles = [find_bundle(model, settings) for model in models]
+        for bundle in bundles:
+            _check_windows(bundle.manifest, settings.windows)
+        files = read_models(bundles, settings.rows.adapter)
         resources = resources or ResourceConfig.named(settings.serve.resources)
         scale = scale or settings.serve.replicas or named_autoscaling(settings.serve.autoscale)
         scale = self._connect(scale, resources)
@@ -85,6 +89,7 @@ class Service:
         """
         now = self.deployed
         bundle = find_bundle(self._meant(model, now), self.settings)
+        _check_windows(bundle.manifest, self.settings.windows)
         files = ModelFiles.of(bundle, self.settings.rows.adapter)
         if files.name not in now.plan.versions:
             served = ", ".join(now.plan.versions)
@@ -96,10 +101,17 @@ class Service:
         self._roll_out(wanted, watch_s)
         return wanted
 
-    def rescale(self, scale: Scale) -> None:
-        """Return at once; replicas come and go, and no request is lost."""
+    def rescale(self, scale: Scale) -> bool:
+        """Return at once; replicas come and go, and no request is lost.
+
+        Returns:
+            Whether it can be had as it was asked for: false where a Ray of our own has no room for it. Then the
+            log says how far it goes.
+        """
         now = self.deployed
-        self.fleet.deploy(Deployed(now.plan, self._fitting(scale, now.resources), now.resources))
+        fitting = self._fitting(scale, now.resources)
+        self.fleet.deploy(Deployed(now.plan, fitting, now.resources))
+        return fitting == scale and (not isinstance(scale, int) or self._has_room(scale, now.resources))
 
     def restore(self) -> None:
         """After Ray was lost: start it again where it is ours, reach it again where not; go on as before.
@@ -159,8 +171,22 @@ class Service:
             return scale
         fitting = _room(scale, resources)
         if fitting != scale:
-            log.info("this machine has room for %d replicas", fitting.max_replicas)
+            log.warning(
+                "this machine has room for %d replicas: between %d and %d, not %d and %d",
+                fitting.max_replicas,
+                *(fitting.min_replicas, fitting.max_replicas),
+                *(scale.min_replicas, scale.max_replicas),
+            )
         return fitting
+
+    def _has_room(self, replicas: int, resources: ResourceConfig) -> bool:
+        """For a number that was asked for; a cluster may grow, a Ray of our own does not."""
+        if not self.own:
+            return True
+        room = int(ray.cluster_resources().get("CPU", 0) // max(resources.num_cpus, 0.1))
+        if replicas > room:
+            log.warning("this Ray has room for %d replicas: %d of %d wait", room, replicas - room, replicas)
+        return replicas <= room
 
     def _gpu(self) -> bool:
         settings = self.settings
@@ -240,6 +266,13 @@ def _check_doors(serve: ServeSettings) -> None:
         certificate_names(tls, serve.security.tls_certificate)
     if serve.security.keys is not None:
         read_keys(serve.security.keys)
+
+
+def _check_windows(manifest: Manifest, settings: WindowSettings) -> None:
+    """Whether the spacing that is set, if any, suits the model. Raises `ConfigError`."""
+    if settings.every is not None:
+        features, step_s = len(manifest.inputs), manifest.step_s
+        WindowRules.from_settings(settings, lookback=manifest.lookback, features=features, step_s=step_s)
 
 
 def _room(scale: AutoscalingConfig, resources: ResourceConfig) -> AutoscalingConfig:

@@ -4,6 +4,7 @@ A request goes through: route → guard → body, bounded → protocol → bytes
 would cost more than all of this together.
 """
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
@@ -75,7 +76,7 @@ class App:
     ) -> None:
         """
         Args:
-            metrics: the page for Prometheus.
+            metrics: the page for Prometheus; called in a thread of its own.
             observe: is told what became of every call.
             rows, windows: how rows are read, as on the stream.
         """
@@ -87,8 +88,12 @@ class App:
         self._prefix = secrets.token_hex(4)
         self._rows = rows or RowSettings()
         self._gate = gate = Gate(backend, guard, settings, observe)
-        api = ForecastApi(gate, settings.limits, self._rows, windows or WindowSettings())
+        self._api = api = ForecastApi(gate, settings.limits, self._rows, windows or WindowSettings())
         self._routes = self._table(OipRest(gate, settings.limits), api)
+
+    def warm_up(self) -> None:
+        """So that a first request takes no longer than others."""
+        self._api.warm_up()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -120,7 +125,7 @@ class App:
         return {tuple(path.split("/")): route for path, route in routes.items()}
 
     async def _metrics_page(self, request: Request) -> Response:
-        return Response(self._metrics(), content_type=PROMETHEUS)
+        return Response(await asyncio.to_thread(self._metrics), content_type=PROMETHEUS)
 
     async def _to_docs(self, request: Request) -> Response:
         return Response(b"", 307, b"text/plain", ((b"location", b"/docs"),))

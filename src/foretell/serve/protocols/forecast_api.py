@@ -11,6 +11,7 @@ window, options are in the query, and each line of the answer is a line's foreca
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from foretell.bundle.manifest import Manifest
 from foretell.config import LimitSettings, RowSettings, WindowSettings
+from foretell.errors import ConfigError
 from foretell.serve.backend import Answer, Refusal
 from foretell.serve.protocols import options
 from foretell.serve.protocols.dated import Forecast, Model, Timings, forecasts
@@ -59,6 +61,13 @@ class ForecastApi:
         self._request = msgspec.json.Decoder(ForecastRequest)
         self._item = msgspec.json.Decoder(Item)
         self._encode = msgspec.json.Encoder().encode
+
+    def warm_up(self) -> None:
+        """Make the readers, and let each read once: a first request would wait for all that this imports."""
+        for manifest in self._gate.backend.manifests().values():
+            rows = forecast_example(manifest, self._settings[0])["rows"]
+            with suppress(Refusal):
+                self._reader(manifest).read([Item(rows=[msgspec.Raw(self._encode(row)) for row in rows])])
 
     async def forecast(self, request: Request) -> Response:
         """Raises Refusal: see its table."""
@@ -142,7 +151,13 @@ class ForecastApi:
     def _reader(self, manifest: Manifest) -> ItemReader:
         reader = self._readers.get(manifest.name)
         if reader is None or reader.version != manifest.version:
-            reader = self._readers[manifest.name] = ItemReader(manifest, *self._settings)
+            try:
+                reader = self._readers[manifest.name] = ItemReader(manifest, *self._settings)
+            except ConfigError as error:
+                cure = "ask by the Open Inference Protocol, or tell the server's operator"
+                raise Refusal(
+                    "invalid", f"{manifest.name} takes no rows here: {error.message}", cure=cure
+                ) from None
         return reader
 
     async def _ask(

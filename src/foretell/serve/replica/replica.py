@@ -140,6 +140,7 @@ class _Replica:
             rows=plan.settings.rows,
             windows=plan.settings.windows,
         )
+        app.warm_up()
         oip = OipGrpc(self._doors, guard, serve, observe)
         lane = Lane(
             app,
