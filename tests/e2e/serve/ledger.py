@@ -71,7 +71,8 @@ def refused(reply: Reply) -> tuple[End, str]:
     told = reply.json
     fields = told["error"] if isinstance(told["error"], dict) else told
     code = fields["code"]
-    if HttpRefusal.HTTP.get(code) != reply.status or not fields["cure"] or not told["error"]:
+    words = told["error"] if fields is told else fields["message"] and fields["cure"]
+    if HttpRefusal.HTTP.get(code) != reply.status or not words:
         return End.WRONG, f"status {reply.status} with {told}"
     if reply.status == 429 and int(reply.headers.get("retry-after", 0)) < 1:
         return End.WRONG, f"429 without Retry-After: {reply.headers}"

@@ -83,7 +83,6 @@ def oip_no(status: int, code: str, path: str) -> Answer:
     told = {
         "error": f"{path}: it is {code}; do otherwise",
         "code": code,
-        "cure": "do otherwise",
         "path": path,
     }
     return lambda request, body: web.json_response(told, status=status)
@@ -197,7 +196,8 @@ def test_a_refusal_is_raised_at_once_with_its_reason(status: int, code: str) -> 
             against(stub, lambda c: c.forecast("weather", ROWS))
         refusal = caught.value
         assert (refusal.reason, refusal.status, refusal.path) == (code, status, "rows[0]")
-        assert (refusal.message, refusal.cure) == (f"it is {code}", "do otherwise")
+        told = [refusal.message, refusal.cure]
+        assert told in ([f"it is {code}", "do otherwise"], [f"it is {code}; do otherwise", ""])
         assert len(stub.heard) == 1
 
 

@@ -117,7 +117,7 @@ def test_refusals_of_the_backend_become_answers(ask: Any, backend: Any, infer_bo
     backend.error = Refusal("shed", "the queue is full", cure="come back", retry_after=2.5)
     answer = ask("POST", INFER, infer_body)
     assert (answer.status, answer.headers["retry-after"]) == (429, "3")
-    assert answer.json == {"error": "the queue is full; come back", "code": "shed", "cure": "come back"}
+    assert answer.json == {"error": "the queue is full; come back", "code": "shed"}
     backend.error = RuntimeError("/srv/secret")
     answer = ask("POST", INFER, infer_body)
     assert (answer.status, answer.json["code"]) == (500, "internal")

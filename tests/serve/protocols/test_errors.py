@@ -16,7 +16,7 @@ def test_both_shapes_say_code_message_and_cure(reason: str) -> None:
     plain = msgspec.json.decode(error_body(refusal, oip=False))
     assert plain == {"error": {"code": reason, "message": "what", "cure": "do", "path": "inputs[0]"}}
     oip = msgspec.json.decode(error_body(refusal, oip=True))
-    assert oip == {"error": "inputs[0]: what; do", "code": reason, "cure": "do", "path": "inputs[0]"}
+    assert oip == {"error": "inputs[0]: what; do", "code": reason, "path": "inputs[0]"}
     assert 400 <= refusal.status < 600
 
 

@@ -101,7 +101,7 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> Refusal | S
     # Under /v2 `error` holds path, message and cure in one.
     message = str(fields.get("message") or (inner if isinstance(inner, str) else code))
     cure, path = str(fields.get("cure") or ""), fields.get("path")
-    message = message.removesuffix(f"; {cure}").removeprefix(f"{path}: ")
+    message = message.removeprefix(f"{path}: ")
     return HttpRefusal(
         code if code in HttpRefusal.HTTP else "internal",
         message,

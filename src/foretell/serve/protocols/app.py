@@ -193,13 +193,19 @@ class App:
             if len(parts) > 5 and parts[4] == "versions":
                 version, parts[5] = parts[5], "*"
         route = self._routes.get(tuple(parts))
+        if route is None and not parts[-1]:  # a slash at the end names nothing else
+            route = self._routes.get(tuple(parts[:-1]))
         if route is None:
             raise HttpRefusal("not_found", f"nothing at {path[:100]}", cure="see /docs for what there is")
         if method != route.method and (method, route.method) != ("HEAD", "GET"):
-            raise HttpRefusal(
-                "method_not_allowed", f"{path[:100]} takes {route.method}", cure=f"send {route.method}"
-            )
+            raise _not_allowed(path, route.method)
         return route, model, version
+
+
+def _not_allowed(path: str, method: str) -> HttpRefusal:
+    refusal = HttpRefusal("method_not_allowed", f"{path[:100]} takes {method}", cure=f"send {method}")
+    refusal.allow = "GET, HEAD" if method == "GET" else method
+    return refusal
 
 
 def _authorization(headers: Mapping[bytes, bytes]) -> str | None:

@@ -1,9 +1,10 @@
 """Anything that went wrong, as status, headers and body. Nothing else writes an error to a client.
 
 Two shapes, one content. Under `/v2` the Open Inference Protocol says that `error` is a string, and its
-clients print it; so what foretell adds stands beside it. Everywhere else `error` is an object:
+clients show that alone; so it tells a person all, and what a program wants stands beside it. Everywhere else
+`error` is an object:
 
-    /v2   {"error": "<message>; <cure>", "code": …, "cure": …, "path": …}
+    /v2   {"error": "<path>: <message>; <cure>", "code": …, "path": …}
     else  {"error": {"code": …, "message": …, "cure": …, "path": …}}
 
 `path` is there when a field was wrong. A path of the file system, a key and a stack never are: what was not
@@ -29,7 +30,7 @@ class HttpRefusal(Refusal):
 
     bad_request             400  no valid JSON, or half a request
     not_found               404  no such path
-    method_not_allowed      405
+    method_not_allowed      405  `allow` tells which are
     request_timeout         408  the body came too slowly
     unsupported_media_type  415
     header_too_large        431
@@ -46,6 +47,7 @@ class HttpRefusal(Refusal):
         "header_too_large": 431,
         "internal": 500,
     }
+    allow: str = ""
 
 
 def invalid(path: str, message: str, cure: str) -> Refusal:
@@ -76,11 +78,10 @@ def as_refusal(error: Exception, request_id: str = "") -> Refusal:
 
 def error_body(refusal: Refusal, *, oip: bool) -> bytes:
     """JSON; `oip`: in the shape of the Open Inference Protocol."""
-    told = describe(refusal)
     if not oip:
-        return msgspec.json.encode({"error": told})
-    del told["message"]
-    return msgspec.json.encode({"error": one_line(refusal), **told})
+        return msgspec.json.encode({"error": describe(refusal)})
+    path = {} if refusal.path is None else {"path": refusal.path}
+    return msgspec.json.encode({"error": one_line(refusal), "code": refusal.reason, **path})
 
 
 def describe(refusal: Refusal) -> dict[str, object]:
@@ -102,12 +103,14 @@ def one_line(refusal: Refusal) -> str:
 
 
 def error_headers(refusal: Refusal) -> tuple[tuple[bytes, bytes], ...]:
-    """`Retry-After`, `WWW-Authenticate`, where they apply."""
+    """`Retry-After`, `WWW-Authenticate`, `Allow`, where they apply."""
     if refusal.retry_after is not None:
         # Whole seconds, rounded up: a client that comes back on time must not come too early.
         return ((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))),)
     if refusal.reason == "unauthenticated":
         return ((b"www-authenticate", b"Bearer"),)
+    if isinstance(refusal, HttpRefusal) and refusal.allow:
+        return ((b"allow", refusal.allow.encode()),)
     return ()
 
 

@@ -40,8 +40,8 @@ _ROWS: Schema = {"type": "array", "items": {"type": "object"}}
 _ERRORS: dict[str, Schema] = {
     "OipError": {
         "type": "object",
-        "required": ["error", "code", "cure"],
-        "properties": {"error": _TEXT, "code": _CODE, "cure": _TEXT, "path": _TEXT},
+        "required": ["error", "code"],
+        "properties": {"error": _TEXT, "code": _CODE, "path": _TEXT},
     },
     "Error": {
         "type": "object",
