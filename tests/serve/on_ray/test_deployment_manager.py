@@ -1,9 +1,6 @@
 """Every name that callers use, on a real Ray Serve: one fleet for all tests, in their order."""
 
 import asyncio
-import os
-import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,20 +22,12 @@ Until = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
-def proxy_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
 def manager(
     spinning: Callable[..., Path],
     settings_on_ray: Callable[..., Settings],
     tmp_path_factory: pytest.TempPathFactory,
-    proxy_port: int,
 ) -> Iterator[SyncDeploymentManager]:
-    with SyncDeploymentManager(settings_on_ray(proxy_port=proxy_port)) as made:
+    with SyncDeploymentManager(settings_on_ray()) as made:
         path = spinning(tmp_path_factory.mktemp("bundle"))
         assert made.deploy_model(path, None, ResourceConfig.small())
         yield made
@@ -93,14 +82,6 @@ def test_a_batch_keeps_its_order_and_one_bad_item_fails_alone(manager: SyncDeplo
     assert manager.batch_predict([]) == []
 
 
-def test_lane_and_proxy_give_the_same_answer(
-    manager: SyncDeploymentManager, url: str, proxy_port: int, asked: Callable[..., dict[str, Any]]
-) -> None:
-    by_lane, by_proxy = asked(url, -0.25), asked(f"http://127.0.0.1:{proxy_port}", -0.25)
-    assert by_lane == by_proxy
-    assert by_lane["outputs"][0]["data"] == pytest.approx([-0.25])
-
-
 def test_from_async_code(manager: SyncDeploymentManager) -> None:
     async def together() -> tuple[dict[str, Any], dict[str, Any]]:
         inner: DeploymentManager = manager.manager
@@ -126,22 +107,6 @@ def test_performance_is_what_was_measured(manager: SyncDeploymentManager) -> Non
     assert told["measured_requests"] >= 20
     assert 0 < told["p50_latency_ms"] <= told["p99_latency_ms"]
     assert told["avg_latency_ms"] > 0
-
-
-def test_a_killed_replica_costs_clients_that_retry_nothing(
-    manager: SyncDeploymentManager, url: str, callers: Callable[..., Any], until: Until
-) -> None:
-    before = pids(manager)
-    with callers(url, 2, patient=True) as under_way:
-        until(lambda: len(under_way.answers) > 20)
-        victim = min(before)
-        os.kill(victim, signal.SIGKILL)
-        until(lambda: len(pids(manager) - {victim}) == 2)
-        many = len(under_way.answers)
-        until(lambda: len(under_way.answers) > many + 20)
-    assert not under_way.lost
-    assert manager.predict(array())["mean"] == pytest.approx(-1.0)
-    until(lambda: manager.health_check()["is_healthy"])
 
 
 def test_load_on_the_lane_alone_scales_up_and_down_again(
