@@ -1,6 +1,7 @@
 """A change that is no good is taken back, and said by the names that people know."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -96,3 +97,34 @@ def test_a_change_of_scale_is_not_watched() -> None:
     fleet = FakeFleet(OLD, replace(OLD, scale=3))
     roll_out(cast(Any, fleet), replace(OLD, scale=3), 1.0, 3600.0)
     assert fleet.now == replace(OLD, scale=3)
+
+
+class SickFleet(FakeFleet):
+    """What is deployed is RUNNING, then UNHEALTHY for a moment, and RUNNING again with other replicas."""
+
+    def __init__(self, trouble: str) -> None:
+        super().__init__(OLD)
+        self._states = ["RUNNING", "RUNNING", "UNHEALTHY"]
+        self._troubles = ["", trouble]
+
+    def status(self) -> FleetStatus:
+        if self.now == OLD or not self._states:
+            return FleetStatus("RUNNING")
+        return FleetStatus(self._states.pop(0), message="a replica's health check failed")
+
+    def replicas(self) -> list[Any]:
+        trouble = self._troubles.pop(0) if self._troubles else ""
+        return [SimpleNamespace(trouble=trouble)]
+
+
+def test_one_that_says_that_it_is_sick_is_taken_back_at_once() -> None:
+    wanted = deployed(trading="bad0bad0bad0")
+    with pytest.raises(DeployFailed, match="sick after they had been ready: every evaluation has failed"):
+        roll_out(cast(Any, SickFleet("every evaluation has failed for 6 s")), wanted, 1.0, 2.0)
+
+
+def test_one_that_died_once_may_have_died_by_chance() -> None:
+    wanted = deployed(trading="new0new0new0")
+    fleet = SickFleet("")
+    roll_out(cast(Any, fleet), wanted, 1.0, 1.5)
+    assert fleet.now == wanted

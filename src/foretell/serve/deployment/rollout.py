@@ -87,7 +87,8 @@ def _watch(fleet: Fleet, watch_s: float) -> None:
             sick_since = None
         elif sick_since is None:
             sick_since, spells = now, spells + 1
-        if spells > 1 or (sick_since is not None and now - sick_since > _SICK_S):
+        # One that says what is wrong with it is sick; one that died without a word may have died by chance.
+        if sick_since is not None and (why or spells > 1 or now - sick_since > _SICK_S):
             raise DeployFailed(f"replicas turned sick after they had been ready: {why or status.message}")
         time.sleep(_WATCH_S)
 
