@@ -20,7 +20,7 @@ from benchmarks.broker import settings_for
 from benchmarks.steps import Step, Stopwatch
 from foretell.forecasting.forecaster import Forecaster
 from foretell.stream.messages.blocks import Outgoing, Place
-from foretell.stream.supervision.actor import calm_collector
+from foretell.stream.supervision.actor import tune_interpreter
 from foretell.stream.worker.transaction import Delivery
 from foretell.stream.worker.worker import Worker
 from foretell.telemetry import metrics
@@ -158,7 +158,7 @@ class _Worker(Worker):
 
 def run(job: Job) -> Done:
     """Work, and say what came of it."""
-    calm_collector()
+    tune_interpreter()
     settings = settings_for(job.flags)
     worker = _Worker(settings, Forecaster.open(Path(job.bundle), settings.engine), 0)
     commits = worker.commits

@@ -1,6 +1,7 @@
 """One turn under way, settled before the next: what became of it is told to the thread that polls."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ class FakeDelivery:
         self.go_on.set()
         self.fail: Exception | None = None
         self.fail_late: Exception | None = None
+        self.noted: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Nothing."""
@@ -33,6 +35,7 @@ class FakeDelivery:
         if self.fail is not None:
             raise self.fail
         self.sent.append((offsets, membership))
+        self.noted()
 
     def confirm(self, offsets: list[TopicPartition]) -> None:
         self.threads.add(threading.current_thread().name)
@@ -66,6 +69,18 @@ def test_a_turn_is_under_way_while_the_next_is_computed(delivery: FakeDelivery) 
     assert len(delivery.threads) == 2  # confirmed in ours: a consumer is used by one thread only
     assert threading.current_thread().name in delivery.threads
     assert sent.at > 0
+
+
+@pytest.mark.parametrize("how", ["go", "settle", "close"])
+def test_a_turn_sets_out_when_it_is_told_to_or_waited_for(delivery: FakeDelivery, how: str) -> None:
+    courier, sent = Courier(delivery), threading.Event()
+    delivery.noted = sent.set
+    courier.send(turn())
+    assert not sent.wait(0.05)
+    getattr(courier, how)()
+    assert sent.wait(5)
+    courier.close()
+    assert len(delivery.sent) == 1
 
 
 def test_messages_are_written_where_they_are_delivered(delivery: FakeDelivery) -> None:

@@ -1,6 +1,7 @@
 """A worker as a Ray actor. Its class must lie in a module: sent by value, it could not be unpickled."""
 
 import gc
+import sys
 import tempfile
 import threading
 import time
@@ -48,17 +49,20 @@ class Outcome:
     message: str = ""
 
 
-def calm_collector() -> None:
-    """Rows make many short-lived containers and no cycles: Python's collector would walk them for nothing."""
+def tune_interpreter() -> None:
+    """For a process that is a worker and nothing else."""
+    # Rows make many short-lived containers and no cycles: the collector would walk them for nothing.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
+    # Between two calls of the network the loop waits so long for a courier that is busy; 5 ms unless told.
+    sys.setswitchinterval(0.0005)
 
 
 class WorkerActor:
     """`run` takes the actor's main thread; `status` and `stop` have one of their own."""
 
     def __init__(self, plan: Plan, index: int) -> None:
-        calm_collector()
+        tune_interpreter()
         settings = plan.settings
         setup(settings.log, secrets(settings.kafka))
         with tempfile.TemporaryDirectory(prefix="foretell-") as folder:

@@ -1,8 +1,10 @@
-"""Writes a turn's messages and delivers them while the next one is computed.
+"""Writes a turn's messages and delivers them while the network computes the next one.
 
-The network needs no interpreter while it computes, so what is done here costs the loop next to no time.
+The network needs no interpreter while it computes, so what is done then costs the loop next to no time; what
+is done while the loop reads rows costs it as much as if it did it itself. So a turn waits for `go`.
 """
 
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,11 +44,17 @@ class Courier:
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._thread = ThreadPoolExecutor(1, "deliver")
+        self._going = threading.Event()
         self._under_way: Future[Turn] | None = None
 
     def send(self, turn: Turn) -> None:
-        """Hand a turn over; returns at once."""
+        """Hand a turn over; returns at once. It sets out at `go`, or when somebody waits for it."""
+        self._going.clear()
         self._under_way = self._thread.submit(self._deliver, turn)
+
+    def go(self) -> None:
+        """The loop does not need the interpreter now: it computes, or has nothing to do."""
+        self._going.set()
 
     def settle(self) -> Turn | None:
         """Wait for the turn that is under way, if one is. For the thread that polls.
@@ -57,6 +65,7 @@ class Courier:
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return None
+        self.go()
         turn = under_way.result()
         if turn.aborted is None:
             try:
@@ -66,9 +75,11 @@ class Courier:
         return turn
 
     def close(self) -> None:
+        self.go()
         self._thread.shutdown()
 
     def _deliver(self, turn: Turn) -> Turn:
+        self._going.wait()
         began = time.monotonic()
         turn.out.complete()
         try:

@@ -1,6 +1,6 @@
 """A block of rows becomes forecasts, dead letters and changed windows: all of a worker that is not Kafka."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -67,11 +67,12 @@ class Pipeline:
         out.complete()
         return out
 
-    def begin(self, block: Incoming) -> Outgoing:
+    def begin(self, block: Incoming, about_to_infer: Callable[[], None] = lambda: None) -> Outgoing:
         """`take`, but for the messages of the forecasts: `Outgoing.complete` writes them, in any thread."""
         rows, good, update = self._update(block)
         out = Outgoing(updates=[update], duplicates=int(update.duplicate.sum()))
         due = good[update.due]
+        about_to_infer()
         forecasts = self._predict(update.windows, update.newest_us)
         for place in np.flatnonzero(forecasts.refused).tolist():
             rows.refuse(

@@ -169,7 +169,7 @@ class Worker:
 
     def _turn(self, intake: Intake) -> None:
         """Poll and forecast, while the turn before is delivered; then hand over."""
-        polled = intake.poll(self._pace.rows, _POLL_S)
+        polled = self._poll(intake)
         if self._lost:  # partitions changed hands, and the turn that was under way then came to nothing
             self._again(intake, polled)
             return
@@ -185,6 +185,14 @@ class Worker:
             self._courier.send(turn)
         else:
             self._again(intake, polled)
+
+    def _poll(self, intake: Intake) -> Polled:
+        """What is there, at once; else the turn before need not wait for it, and we do."""
+        polled = intake.poll(self._pace.rows, 0.0)
+        if polled.blocks or polled.ends:
+            return polled
+        self._courier.go()
+        return intake.poll(self._pace.rows, _POLL_S)
 
     def _settle(self, intake: Intake, after: Turn | None = None) -> bool:
         """Wait for the turn under way; false when it came to nothing, and with it the one `after` it."""
@@ -224,9 +232,9 @@ class Worker:
             if block.topic != self._windowed:
                 out.add(self._repartition.take(block))
             elif self._settings.stream.repartition:
-                out.add(self._pipeline.begin(resume(block)))
+                out.add(self._pipeline.begin(resume(block), self._courier.go))
             else:
-                out.add(self._pipeline.begin(block))
+                out.add(self._pipeline.begin(block, self._courier.go))
         self._pace.took(sum(map(len, blocks)), time.monotonic() - began)
         return out
 
