@@ -1,6 +1,9 @@
 """Every name that callers use, on a real Ray Serve: one fleet for all tests, in their order."""
 
 import asyncio
+import logging
+import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,11 @@ import pytest
 from foretell.config import Settings
 from foretell.errors import ConfigError
 from foretell.serve.backend import Refusal
-from foretell.serve.deployment.autoscaling import AutoscalingConfig
+from foretell.serve.deployment.autoscaling import AutoscalingConfig, TradingWorkloadAutoscaler
+from foretell.serve.deployment.changes import Changes
 from foretell.serve.deployment.resources import ResourceConfig
 from foretell.serve.manager.deployment_manager import DeploymentManager
+from foretell.serve.manager.measured import Measured
 from foretell.serve.manager.sync import SyncDeploymentManager
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
@@ -109,8 +114,37 @@ def test_performance_is_what_was_measured(manager: SyncDeploymentManager) -> Non
     assert told["avg_latency_ms"] > 0
 
 
+def test_what_the_lane_answers_counts_for_performance(
+    manager: SyncDeploymentManager, url: str, asked: Callable[..., dict[str, Any]]
+) -> None:
+    before = manager.check_performance_requirements()["measured_requests"]
+    for _ in range(20):
+        asked(url)
+    told = manager.check_performance_requirements()
+    assert told["measured_requests"] == before + 20
+    assert told["meets_100ms_requirement"] is (told["within_100ms"] >= 0.99)
+
+
+def test_the_page_tells_of_fleet_health_and_doors(
+    manager: SyncDeploymentManager, url: str, until: Until
+) -> None:
+    def page() -> str:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    until(lambda: 'foretell_serve_replicas{state="running"} 2.0' in page())
+    until(lambda: "foretell_serve_healthy 2.0" in page())
+    for door in ("python", "oip_rest"):
+        labels = f'door="{door}",model="spin",outcome="ok",priority="low",version="'
+        assert f"foretell_serve_requests_total{{{labels}" in page()
+
+
 def test_load_on_the_lane_alone_scales_up_and_down_again(
-    manager: SyncDeploymentManager, url: str, callers: Callable[..., Any], until: Until
+    manager: SyncDeploymentManager,
+    url: str,
+    callers: Callable[..., Any],
+    until: Until,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     kept = pids(manager)
     quick = AutoscalingConfig(
@@ -123,13 +157,17 @@ def test_load_on_the_lane_alone_scales_up_and_down_again(
         metrics_interval_s=0.2,
         look_back_period_s=1.0,
     )
-    manager.apply_scaling(quick)
+    assert manager.apply_scaling(quick)
     with callers(url, 1) as one:
         until(lambda: len(pids(manager)) == 1)
         until(lambda: manager.health_check()["is_healthy"])
     assert pids(manager) <= kept
-    with callers(url, 6, 30.0) as many:  # some 30 ms each
-        until(lambda: len(pids(manager)) == 2)
+    changes = Changes(manager.manager._service.fleet)
+    with caplog.at_level(logging.INFO, "foretell.serve"), callers(url, 6, 30.0) as many:  # some 30 ms each
+        until(lambda: (changes.look(), len(pids(manager)))[1] == 2)  # type: ignore[func-returns-value]
+    assert re.search(
+        r"\(from 1 to 2 by load: \d+\.\d requests under way a replica, the target is 1\)", caplog.text
+    )
     with callers(url, 1) as again:
         until(lambda: len(pids(manager)) == 1)
     for ones in (one, many, again):
@@ -139,7 +177,7 @@ def test_load_on_the_lane_alone_scales_up_and_down_again(
 
 def test_a_number_is_pinned(manager: SyncDeploymentManager, until: Until) -> None:
     (kept,) = pids(manager)
-    manager.scale_deployment(2)
+    assert manager.scale_deployment(2)
     until(lambda: len(pids(manager)) == 2)
     assert kept in pids(manager)
     with pytest.raises(ConfigError, match="0 replicas"):
@@ -147,15 +185,40 @@ def test_a_number_is_pinned(manager: SyncDeploymentManager, until: Until) -> Non
 
 
 def test_hours_are_applied_within_what_the_machine_bears(manager: SyncDeploymentManager) -> None:
-    manager.apply_market_hours_scaling()
+    as_named = manager.apply_market_hours_scaling()
     scale = manager.manager._service.deployed.scale
     assert isinstance(scale, AutoscalingConfig)
     assert (scale.target_ongoing_requests, scale.upscale_delay_s) == (3, 15)
+    assert as_named is (scale == TradingWorkloadAutoscaler.get_market_hours_config())
     assert scale.max_replicas <= 30
     manager.apply_off_hours_scaling()
     scale = manager.manager._service.deployed.scale
     assert isinstance(scale, AutoscalingConfig)
     assert scale.downscale_delay_s == 300
+
+
+def test_an_update_forgets_no_count(
+    manager: SyncDeploymentManager,
+    url: str,
+    asked: Callable[..., dict[str, Any]],
+    spinning: Callable[..., Path],
+    tmp_path: Path,
+    until: Until,
+) -> None:
+    def count() -> int:
+        return int(manager.get_deployment_stats()["request_count"])
+
+    until(lambda: manager.health_check()["is_healthy"])
+    before, gone = count(), pids(manager)
+    for _ in range(10):
+        asked(url)
+    for offset in (0.5, 0.7):  # nobody asks before these have gone
+        manager.update(str(spinning(tmp_path / str(offset), offset=offset)), watch_s=0)
+    until(lambda: count() == before + 10)
+    assert not gone & pids(manager)
+    later = Measured()
+    later.take([], manager.manager._service.fleet.counted())
+    assert later.stats()["request_count"] == before + 10  # as another program is told
 
 
 def test_after_shutdown_nothing_is_deployed(manager: SyncDeploymentManager) -> None:

@@ -105,8 +105,8 @@ class Service:
         """Return at once; replicas come and go, and no request is lost.
 
         Returns:
-            Whether it can be had as it was asked for: false where a Ray of our own has no room for it. Then the
-            log says how far it goes.
+            Whether it can be had as it was asked for: false where a Ray of our own has no room for it.
+            Then the log says how far it goes.
         """
         now = self.deployed
         fitting = self._fitting(scale, now.resources)

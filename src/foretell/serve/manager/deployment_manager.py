@@ -128,27 +128,35 @@ class DeploymentManager:
         self._know(await asyncio.to_thread(self._service.update, str(version), watch_s))
 
     def scale_deployment(self, num_replicas: int) -> bool:
-        """Pin the number of replicas; returns at once."""
+        """Pin the number of replicas; returns at once.
+
+        Returns:
+            True; false where there is no room for so many: the log says for how many there is. The number
+            stays what is aimed at.
+        """
         if num_replicas < 1:
             raise ConfigError(f"{num_replicas} replicas", cure="ask for at least 1, or shutdown()")
-        self._service.rescale(num_replicas)
-        return True
+        return self._service.rescale(num_replicas)
 
     def apply_scaling(self, config: AutoscalingConfig) -> bool:
-        """Scale by load from now on; returns at once."""
-        self._service.rescale(config)
-        return True
+        """Scale by load from now on; returns at once.
+
+        Returns:
+            True; false where there is room for fewer replicas than it names: it is in force all the same, as
+            far as there is room, and the log says how far that is.
+        """
+        return self._service.rescale(config)
 
     def apply_market_hours_scaling(self) -> bool:
-        """See `TradingWorkloadAutoscaler`."""
+        """See `TradingWorkloadAutoscaler` for its figures, `apply_scaling` for what is returned."""
         return self.apply_scaling(TradingWorkloadAutoscaler.get_market_hours_config())
 
     def apply_off_hours_scaling(self) -> bool:
-        """See `TradingWorkloadAutoscaler`."""
+        """As `apply_market_hours_scaling`."""
         return self.apply_scaling(TradingWorkloadAutoscaler.get_off_hours_config())
 
     def apply_stress_test_scaling(self) -> bool:
-        """See `TradingWorkloadAutoscaler`."""
+        """As `apply_market_hours_scaling`."""
         return self.apply_scaling(TradingWorkloadAutoscaler.get_stress_test_config())
 
     async def get_deployment_stats(self) -> Result:
