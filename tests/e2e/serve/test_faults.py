@@ -1,31 +1,22 @@
 """What goes wrong under load: each request has its right answer, a clear refusal, or a lost connection."""
 
 import asyncio
-import contextlib
 import os
 import signal
-import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tests.e2e.processes import wait_until
+from tests.e2e.serve.asking import LIMIT_S, ask
+from tests.e2e.serve.callers import a_spin, fleeting, over_grpc, patient, steady
 from tests.e2e.serve.conftest import Models
-from tests.e2e.serve.connection import Connection, head
+from tests.e2e.serve.connection import Connection
 from tests.e2e.serve.fleet import HOST, Fleet
 from tests.e2e.serve.ledger import End, Ledger
-from tests.e2e.serve.load import (
-    LIMIT_S,
-    Load,
-    a_spin,
-    ask,
-    fleeting,
-    over_grpc,
-    patient,
-    steady,
-)
+from tests.e2e.serve.load import Load
 from tests.e2e.serve.one_replica import OneReplica
 from tests.e2e.serve.questions import Question, Spins
+from tests.e2e.serve.rude import be_rude
 from tests.e2e.serve.ways import AS_BYTES, TENSORS
 
 from foretell.serve.backend import Priority
@@ -166,57 +157,15 @@ def test_slow_and_half_closed_connections_hold_nobody_up(fleet: Fleet, models: M
     files = open_files(fleet)
     with Load(ports(fleet), [models.weather], [steady(), fleeting(), over_grpc()]) as load:
         more(load)
-        asyncio.run(be_rude(fleet.port, load))
+        before = load.answered
+        asyncio.run(be_rude(fleet.port))
+        assert load.answered > before
     load.ledger.settle(End.RIGHT)
     wait_until(lambda: open_files(fleet) <= files + 2, 30.0, "the end of all connections")
 
 
 def open_files(fleet: Fleet) -> int:
     return sum(len(os.listdir(Path("/proc", str(pid), "fd"))) for pid in fleet.pids())
-
-
-async def be_rude(port: int, load: Load) -> None:
-    begun = head("POST", "/v2/models/weather/infer", {"content-length": "1000"})
-
-    async def trickle(connection: Connection) -> None:
-        for byte in begun:
-            try:
-                await connection.send(bytes([byte]))
-            except ConnectionError:
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError("it could send its headers for as long as it liked")
-
-    async def stall(connection: Connection) -> None:
-        await connection.send(begun + b"{")
-        reply = await connection.reply()
-        assert (reply.status, reply.json["code"]) == (408, "request_timeout")
-        assert await connection.ended() == b""
-
-    async def stop_halfway(connection: Connection) -> None:
-        await connection.send(begun + b"{")
-        connection.half_close()
-        assert await connection.ended() == b""
-
-    async def never_read() -> None:
-        """Asks for pages, until the other side has enough of it."""
-        loop = asyncio.get_running_loop()
-        with socket.socket() as asking, contextlib.suppress(ConnectionError):
-            asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            asking.setblocking(False)
-            await loop.sock_connect(asking, (HOST, port))
-            while True:
-                await loop.sock_sendall(asking, head("GET", "/openapi.json", {}) * 10)
-
-    async def each(rude: Callable[[Connection], Awaitable[None]]) -> None:
-        async with Connection(HOST, port) as connection:
-            await connection.open()
-            await rude(connection)
-
-    before = load.answered
-    async with asyncio.timeout(LIMIT_S):
-        await asyncio.gather(never_read(), *map(each, (trickle, stall, stop_halfway)))
-    assert load.answered > before
 
 
 def test_replicas_come_and_go_under_load(fleet: Fleet, models: Models) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.processes import Running, descendants, wait_until
+from tests.e2e.serve.callers import over_grpc, patient, steady
 from tests.e2e.serve.conftest import SETTINGS, Models
 from tests.e2e.serve.fleet import Fleet
 from tests.e2e.serve.ledger import End
-from tests.e2e.serve.load import Load, over_grpc, patient, steady
+from tests.e2e.serve.load import Load
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(180)]
 

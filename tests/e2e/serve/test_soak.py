@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from tests.e2e.serve import load as callers
+from tests.e2e.serve import callers
 from tests.e2e.serve.conftest import Models
 from tests.e2e.serve.fleet import Fleet
 from tests.e2e.serve.ledger import End
-from tests.e2e.serve.load import Load
+from tests.e2e.serve.load import Caller, Load
 from tests.e2e.serve.vitals import Vitals
 from tests.e2e.serve.ways import MANY, TENSORS
 
@@ -27,7 +27,7 @@ PART, MB, COUNT = 0.03, 4.0, 4.0
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(SECONDS + 150)]
 
 
-def traffic() -> list[callers.Caller]:
+def traffic() -> list[Caller]:
     return [
         *(callers.steady(pause_s=PAUSE_S) for _ in range(3)),
         callers.steady(
