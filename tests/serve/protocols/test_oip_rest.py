@@ -188,7 +188,7 @@ def test_a_wrong_tensor_is_422_with_its_path(
         ({"parameters": {"horizon": 0}}, "parameters.horizon"),
         ({"parameters": {"horizon": 10**18}}, "parameters.horizon"),
         ({"parameters": {"x" * 1_000_000: 1}}, "parameters." + "x" * 289),
-        ({"parameters": {"horizon": [1]}}, "parameters[...]"),
+        ({"parameters": {"horizon": [1]}}, "parameters.horizon"),
         ({"parameters": {"binary_data_output": 1}}, "parameters.binary_data_output"),
         ({"outputs": [{"name": "mean"}]}, "outputs[0].name"),
         ({"outputs": [{"name": "forecast"}, {"name": "forecast"}]}, "outputs[1].name"),

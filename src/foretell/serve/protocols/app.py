@@ -125,6 +125,7 @@ class App:
         return {tuple(path.split("/")): route for path, route in routes.items()}
 
     async def _metrics_page(self, request: Request) -> Response:
+        self._guard.grant_all(request.caller.identity)
         return Response(await asyncio.to_thread(self._metrics), content_type=PROMETHEUS)
 
     async def _to_docs(self, request: Request) -> Response:
@@ -187,14 +188,14 @@ class App:
     def _find(self, path: str, method: str) -> tuple[Route, str, str | None]:
         """The route, the model and the version that a path names."""
         parts = path.split("/")
+        if len(parts) > 2 and not parts[-1]:  # a slash at the end names nothing else
+            parts.pop()
         model, version = "", None
         if len(parts) > 3 and parts[2] in _NAMING:
             model, parts[3] = parts[3], "*"
             if len(parts) > 5 and parts[4] == "versions":
                 version, parts[5] = parts[5], "*"
         route = self._routes.get(tuple(parts))
-        if route is None and not parts[-1]:  # a slash at the end names nothing else
-            route = self._routes.get(tuple(parts[:-1]))
         if route is None:
             raise HttpRefusal("not_found", f"nothing at {path[:100]}", cure="see /docs for what there is")
         if method != route.method and (method, route.method) != ("HEAD", "GET"):

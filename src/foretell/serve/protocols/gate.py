@@ -70,7 +70,7 @@ class Gate:
         if manifest is None:
             if not self.backend.ready():
                 raise Refusal("not_ready", "no model is ready", cure="ask /v2/health/ready, then again")
-            known = ", ".join(sorted(manifests))
+            known = ", ".join(self.manifests(caller))
             raise Refusal("model_not_found", f"no model `{model[:100]}`", cure=f"there is: {known}")
         if version is not None and version != manifest.version:
             raise Refusal(

@@ -32,7 +32,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, depth: int) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from None
+        raise _wrong_type(str(error), body) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(body, error) from None
 
@@ -44,10 +44,12 @@ def nesting(body: bytes) -> int:
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
 
 
-def _wrong_type(said: str) -> Refusal:
+def _wrong_type(said: str, body: bytes) -> Refusal:
     """msgspec names the object in which a field is unknown or missing; the path goes on to the field."""
     found = _SAID.fullmatch(said)
     what, path = (found["what"], found["path"]) if found else (said, "")
+    if "[...]" in path:  # it does not name the key of a mapping
+        return _malformed(body, ValueError(what))
     field = _FIELD.search(what)
     if field:
         path = f"{path}.{field[1]}" if path else field[1]

@@ -191,7 +191,7 @@ async def _abort(context: Any, refusal: Refusal, trace: bytes | None) -> None:
     if trace:
         trailing.append(("traceparent", trace.decode()))
     if refusal.path:
-        trailing.append(("foretell-path", refusal.path.encode("ascii", "backslashreplace").decode()))
+        trailing.append(("foretell-path", refusal.path.encode("unicode_escape").decode()))
     if refusal.retry_after is not None:
         trailing.append(("retry-after", f"{refusal.retry_after:.3f}"))
     await context.abort(_status(refusal), one_line(refusal), tuple(trailing))

@@ -19,7 +19,7 @@ from foretell.serve.protocols.tensors import from_bytes, from_numbers
 
 # Flat, or nested as the shape says: three dimensions at most. A bool or a text is no number.
 Data = list[float | list[float | list[float]]]
-Parameters = dict[str, oip.Parameter | None]
+Parameters = dict[str, Any]  # each is looked at by its name
 
 
 class InputTensor(msgspec.Struct, forbid_unknown_fields=True):

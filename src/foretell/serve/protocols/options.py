@@ -57,7 +57,7 @@ def priority_word(word: str) -> str | int:
 
 def deadline_s(value: Any, unit: float, path: str) -> float:
     """A number of `unit` seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value * unit <= _LONGEST_S:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_S / unit:
         raise invalid(path, f"{str(value)[:40]} is no time to answer in", "a number above 0, at most a day")
     return value * unit
 

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import grpc
 import ray
 from ray.serve import ingress
 from ray.serve._private import replica as serve_replica
 
-from foretell.config import SecuritySettings
 from foretell.errors import EngineError, ForetellError
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.deployment.autoscaling import ONGOING, Ongoing
@@ -35,7 +33,7 @@ from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
 from foretell.serve.security.ray_exchange import RayExchange
 from foretell.serve.security.startup import files_of_node, is_loopback
-from foretell.serve.security.tls import tls_context
+from foretell.serve.security.tls import grpc_credentials, tls_context
 from foretell.telemetry.export import RayExport, page
 from foretell.telemetry.gpu import Gpus
 from foretell.telemetry.log import setup
@@ -129,7 +127,7 @@ class _Replica:
         serve = plan.settings.serve
         with files_of_node():
             guard = Guard(serve.security, serve.limits, loopback=is_loopback(serve.host))
-            tls, credentials = tls_context(serve.security), _credentials(serve.security)
+            tls, credentials = tls_context(serve.security), grpc_credentials(serve.security)
         observe = self._registry.figures.observe
         app = App(
             self._doors,
@@ -209,13 +207,6 @@ def _open(plan: Plan) -> Registry:
             )
         except ForetellError as error:
             raise type(error)(error.message.replace(f"{folders[0].parent}/", ""), cure=error.cure) from None
-
-
-def _credentials(security: SecuritySettings) -> Any:
-    if security.tls_certificate is None or security.tls_key is None:
-        return None
-    pair = security.tls_key.read_bytes(), security.tls_certificate.read_bytes()
-    return grpc.ssl_server_credentials([pair])
 
 
 # Under another name than the class that Serve makes of it, which therefore travels by value.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from foretell.config import LimitSettings, SecuritySettings
 from foretell.serve.backend import Priority, Refusal
 from foretell.serve.security.key_ring import KeyRing
-from foretell.serve.security.keys import Key
+from foretell.serve.security.keys import EVERY_MODEL, Key
 from foretell.serve.security.limits import Limits
 
 _CROWDED = 0.1  # seconds to wait when a client has too much under way: one of them will have ended
@@ -101,7 +101,7 @@ class Guard:
             # The same words whether the model exists or not.
             raise Refusal(
                 "forbidden",
-                f"this key is not for model `{model}`",
+                f"this key is not for model `{model[:100]}`",
                 cure="use a key whose --models name it",
             )
         if key and priority > key.priority:
@@ -118,6 +118,15 @@ class Guard:
                 cure="send them in several requests",
             )
         identity.priority = self._within_budget(identity, priority, rows, now)
+
+    def grant_all(self, identity: Identity) -> None:
+        """What tells of all models, as the figures do. Raises forbidden."""
+        if identity.key and not identity.key.allows(EVERY_MODEL):
+            raise Refusal(
+                "forbidden",
+                "this key is for some models, and the figures are of all",
+                cure="use a key that was made with --models '*'",
+            )
 
     def _within_budget(self, identity: Identity, priority: Priority, rows: int, now: float) -> Priority:
         budget = identity.key.high_budget if identity.key else None

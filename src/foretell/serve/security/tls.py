@@ -3,6 +3,8 @@
 import ssl
 from pathlib import Path
 
+import grpc
+
 from foretell.config import SecuritySettings
 from foretell.errors import ConfigError
 
@@ -73,6 +75,15 @@ def _unusable(certificate: Path, key: Path, error: Exception) -> ConfigError:
     if reason and reason.endswith("TOO_SMALL"):
         return ConfigError(f"{certificate}: its key is too short to be safe", cure="make a longer one")
     return ConfigError(f"{key}: no private key in PEM form", cure=_PEM_CURE)
+
+
+def grpc_credentials(security: SecuritySettings) -> grpc.ServerCredentials | None:
+    """The same pair for gRPC. Made after `tls_context`, which says what is wrong with it."""
+    if security.tls_certificate is None or security.tls_key is None:
+        return None
+    return grpc.ssl_server_credentials(
+        [(security.tls_key.read_bytes(), security.tls_certificate.read_bytes())]
+    )
 
 
 def certificate_names(context: ssl.SSLContext, certificate: Path) -> list[str]:
