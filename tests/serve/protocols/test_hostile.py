@@ -1,4 +1,4 @@
-"""Bodies that nobody means well: each is refused with the path to its field, and tells nothing of the server."""
+"""Bodies that nobody means well: each is refused with the path to its field, and nothing else is told."""
 
 import gzip
 import json

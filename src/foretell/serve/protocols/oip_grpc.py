@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from foretell.bundle.manifest import Manifest
@@ -96,7 +97,7 @@ class OipGrpc:
             {
                 name: grpc.unary_unary_rpc_method_handler(
                     self._guarded(handler, name),
-                    request_deserializer=self._types[name][0].FromString,
+                    request_deserializer=_reader(self._types[name][0]),
                     response_serializer=self._types[name][1].SerializeToString,
                 )
                 for name, handler in by_name.items()
@@ -141,7 +142,7 @@ class OipGrpc:
         async def handle(request: Any, context: Any) -> Any:
             caller = _GrpcCaller(context, f"{self._prefix}-{next(self._count):x}")
             if name == "ModelInfer":
-                caller.door, caller.asked = "oip_grpc", request.model_name
+                caller.door, caller.asked = "oip_grpc", "" if request is None else request.model_name
             if caller.trace:
                 context.set_trailing_metadata((("traceparent", caller.trace.decode()),))
             try:
@@ -149,6 +150,8 @@ class OipGrpc:
                     caller.identity = self._gate.guard.enter(
                         caller.metadata.get("authorization"), monotonic()
                     )
+                if request is None:
+                    raise invalid("", f"the bytes are no {name}Request", "see open_inference.proto")
                 response = await handler(request, caller)
             except BaseException as error:
                 refusal = self._gate.over(caller, error)
@@ -180,6 +183,18 @@ class _GrpcCaller(Caller):
         self.remaining: float | None = context.time_remaining()
         self.trace = trace_context(str(self.metadata.get("traceparent", "")).encode())
         super().__init__(_NOBODY, monotonic(), id_)
+
+
+def _reader(kind: Any) -> Callable[[bytes], Any]:
+    """Gives `None` for what is no message of this kind: gRPC would call an error here a defect of ours."""
+
+    def read(data: bytes) -> Any:
+        try:
+            return kind.FromString(data)
+        except DecodeError:
+            return None
+
+    return read
 
 
 def _status(refusal: Refusal) -> grpc.StatusCode:
