@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 APP = "foretell"
 DEPLOYMENT = "Replica"
 _NAMESPACE = "serve"
+_SERVING = ("RUNNING", "UPDATING")  # the latter while it hears of other settings
 _ANSWER_S = 5.0
 _HEARD_S, _LOOK_S = 10.0, 0.05
 _HEALTH_PERIOD_S, _HEALTH_TIMEOUT_S = 1.0, 10.0
@@ -139,7 +140,7 @@ class Fleet:
             raise RayUnreachable(f"Ray Serve does not answer: {error}") from None
         deployments = details["applications"].get(APP, {}).get("deployments", {})
         replicas = deployments.get(DEPLOYMENT, {}).get("replicas", [])
-        return [str(r["actor_name"]) for r in replicas if r["state"] == "RUNNING"]
+        return [str(r["actor_name"]) for r in replicas if r["state"] in _SERVING]
 
 
 def _target(wanted: Deployed) -> serve.RunTarget:
