@@ -19,17 +19,20 @@ def write_spinning_bundle(
     name: str = "spin",
     golden: float = 0.0,
     least: int = 0,
+    hoard: int = 0,
 ) -> Path:
     """A bundle of channels first windows (n, 10, 60), with outputs `mean` (1,) and `top` (10,).
 
     `offset` is added to the mean. A block takes `turns` × its largest value turns of a loop, of a microsecond
-    or so each, and `least` at least. `golden`: how far the golden sample is off.
+    or so each, and `least` at least. It takes memory for `hoard` numbers times that value, too, which the
+    runtime keeps. `golden`: how far the golden sample is off.
     """
     value = helper.make_tensor_value_info
     constants: dict[str, Any] = {
         "offset": np.array([offset], np.float32),
         "turns": np.array(turns, np.float32),
         "least": np.array(least, np.float32),
+        "hoard": np.array([hoard], np.float32),
         "zero": np.array(0.0, np.float32),
         "go": np.array(True),
     }
@@ -49,7 +52,13 @@ def write_spinning_bundle(
         helper.make_node("Max", ["wanted", "least"], ["count_f"]),
         helper.make_node("Cast", ["count_f"], ["count"], to=TensorProto.INT64),
         helper.make_node("Loop", ["count", "go", "zero"], ["spun"], body=body),
-        helper.make_node("Mul", ["spun", "zero"], ["nothing"]),
+        helper.make_node("Mul", ["most", "hoard"], ["wanted_memory"]),
+        helper.make_node("Max", ["wanted_memory", "zero"], ["size_f"]),
+        helper.make_node("Cast", ["size_f"], ["size"], to=TensorProto.INT64),
+        helper.make_node("ConstantOfShape", ["size"], ["block"]),
+        helper.make_node("ReduceSum", ["block"], ["empty"], keepdims=0),
+        helper.make_node("Add", ["spun", "empty"], ["both"]),
+        helper.make_node("Mul", ["both", "zero"], ["nothing"]),
         helper.make_node("ReduceMean", ["windows"], ["level"], axes=[2], keepdims=0),
         helper.make_node("ReduceMean", ["level"], ["mean_0"], axes=[1], keepdims=1),
         helper.make_node("Add", ["mean_0", "offset"], ["mean_1"]),

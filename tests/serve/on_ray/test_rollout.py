@@ -9,6 +9,7 @@ import pytest
 from foretell.bundle.bundle import open_bundle
 from foretell.config import Settings
 from foretell.errors import ConfigError, DeployFailed
+from foretell.serve.deployment.resources import ResourceConfig
 from foretell.serve.deployment.rollout import reason
 from foretell.serve.deployment.service import Service
 
@@ -26,6 +27,7 @@ class Models:
         self.better = write(folder / "better", offset=1.0)
         self.lying = write(folder / "lying", offset=2.0, golden=1.0)
         self.hanging = write(folder / "hanging", offset=3.0, turns=10_000_000_000)
+        self.hoarding = write(folder / "hoarding", offset=4.0, hoard=150_000_000)
         self.other = write(folder / "other", name="other")
 
     @staticmethod
@@ -40,9 +42,9 @@ def models(spinning: Callable[..., Path], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def service(settings_on_ray: Callable[..., Settings], models: Models) -> Iterator[Service]:
-    made = Service(settings_on_ray(stuck=1, drain=1))
+    made = Service(settings_on_ray(stuck=4, drain=1))
     try:
-        made.start([str(models.good)])
+        made.start([str(models.good)], resources=ResourceConfig(memory_gb=0.1))
         yield made
     finally:
         made.stop()
@@ -113,6 +115,26 @@ def test_a_version_that_turns_sick_is_taken_back(
     assert service.deployed.plan.versions == {"spin": models.version(models.better)}
     until(lambda: service.fleet.status().state == "RUNNING")
     assert asked(url)["model_version"] == models.version(models.better)
+
+
+def test_memory_that_grows_costs_a_replica_and_nobody_an_answer(
+    service: Service,
+    url: str,
+    models: Models,
+    callers: Callable[..., Any],
+    until: Until,
+    asked: Callable[..., Any],
+) -> None:
+    service.update(str(models.hoarding), watch_s=0)
+    before = pids(service)
+    with callers(url, 3) as asking:
+        until(lambda: len(asking.answers) > 20)
+        asked(url, 1.0)  # 600 MB
+        until(lambda: len(pids(service) - before) == 1)
+        many = len(asking.answers)
+        until(lambda: len(asking.answers) > many + 20)
+    assert not asking.lost
+    assert len(pids(service) & before) == 1
 
 
 def test_only_what_is_served_is_updated(service: Service, models: Models) -> None:
