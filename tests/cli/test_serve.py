@@ -12,11 +12,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.serve.conftest import FakeBackend
+from tests.serve.door import Door
 
+from foretell.bundle.bundle import open_bundle
 from foretell.cli import main
-from foretell.cli.serve import trusted
-from foretell.config import SecuritySettings, Settings
+from foretell.cli.serve import tell, trusted
+from foretell.config import SecuritySettings, ServeSettings, Settings
 from foretell.errors import DeployFailed
+from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.plan import ModelFiles, Plan
+from foretell.serve.deployment.resources import ResourceConfig
+from foretell.serve.security.key_file import add_key
+from foretell.serve.security.keys import issue
 
 Calls = list[tuple[Settings, list[str]]]
 
@@ -146,6 +154,33 @@ def test_the_line_goes_by_a_name_of_the_certificate(
     certificate, key = pems.make("a b", names)
     security = SecuritySettings(tls_certificate=certificate, tls_key=key)
     assert trusted(security, "https://127.0.0.1:8000") == (f" --cacert '{certificate}'{flags}", url)
+
+
+def test_the_line_works_with_tls_and_a_key(
+    tmp_path: Path, make_bundle: Callable[..., Path], pems: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pasted into a shell, against a lane, by a name that the certificate is for."""
+    bundle = open_bundle(make_bundle(tmp_path))
+    certificate, private = pems.make("named", "DNS:forecasts.example.org")
+    keys = tmp_path / "keys.json"
+    token, key = issue("acme", ("weather",), "high")
+    add_key(keys, key)
+    security = SecuritySettings(keys=keys, tls_certificate=certificate, tls_key=private)
+    door = Door(FakeBackend(bundle.manifest), ServeSettings(security=security))
+    serve = ServeSettings(security=security, port=door.lane.port, grpc_port=door.lane.grpc_port)
+    settings = Settings(serve=serve)
+    tell(Deployed(Plan(settings, (ModelFiles.of(bundle),)), 1, ResourceConfig.named("small")))
+    lines = capsys.readouterr().out.splitlines()
+    (curl,) = [line for line in lines if "curl" in line]
+    try:
+        said = subprocess.run(
+            ["bash", "-c", curl], env={**os.environ, "KEY": token}, capture_output=True, text=True, timeout=30
+        )
+    finally:
+        door.close()
+    assert said.stdout.startswith('{"model":"weather"'), said
+    assert lines[1].split()[1] == f"https://127.0.0.1:{door.lane.port}"
+    assert "try it, with a key: export KEY=…" in lines
 
 
 @pytest.fixture

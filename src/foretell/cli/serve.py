@@ -63,10 +63,11 @@ def _run(settings: Settings, models: list[str]) -> int:
 
     setup(settings.log)
     named = settings.model.bundle or settings.model.name
-    return run_serve(settings, models or ([str(named)] if named else []), _tell)
+    return run_serve(settings, models or ([str(named)] if named else []), tell)
 
 
-def _tell(deployed: "Deployed") -> None:
+def tell(deployed: "Deployed") -> None:
+    """What is served, where, and a line to try it."""
     serve = deployed.plan.settings.serve
     secure = serve.security.tls_certificate is not None
     url = f"{'https' if secure else 'http'}://{_shown(serve.host)}:{serve.port}"

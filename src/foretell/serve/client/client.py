@@ -221,7 +221,11 @@ class Client:
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             return ServerUnreachable(
                 f"{self.url}: its certificate is not trusted, or it speaks no TLS",
-                cure="name the authority's PEM file as `ca`, or write http://",
+                cure="name the authority's PEM file (`ca`, in a command --ca), or write http://",
+            )
+        if isinstance(error, aiohttp.ServerDisconnectedError) and self.url.startswith("http://"):
+            return ServerUnreachable(
+                f"{self.url}: it hung up without an answer", cure="does it speak TLS? then write https://"
             )
         return ServerUnreachable(
             f"{self.url}: the connection failed ({type(error).__name__})",
