@@ -47,7 +47,7 @@ def live(channel: grpc.Channel) -> grpc.StatusCode | None:
         try:
             channel.unary_unary("/inference.GRPCInferenceService/ServerLive")(b"", timeout=10)
         except grpc.RpcError as error:
-            told: grpc.StatusCode = error.code()  # type: ignore[attr-defined]  # it is a call, too
+            told: grpc.StatusCode = error.code()
             return told
     return None
 
