@@ -118,6 +118,10 @@ def test_refusals_of_the_backend_become_answers(ask: Any, backend: Any, infer_bo
     answer = ask("POST", INFER, infer_body)
     assert (answer.status, answer.headers["retry-after"]) == (429, "3")
     assert answer.json == {"error": "the queue is full; come back", "code": "shed"}
+    assert "connection" not in answer.headers
+    backend.error = Refusal("not_ready", "stuck", cure="try again: another replica will answer")
+    answer = ask("POST", INFER, infer_body)
+    assert (answer.status, answer.headers["connection"]) == (503, "close"), "or it would ask this one again"
     backend.error = RuntimeError("/srv/secret")
     answer = ask("POST", INFER, infer_body)
     assert (answer.status, answer.json["code"]) == (500, "internal")

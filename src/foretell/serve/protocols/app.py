@@ -43,6 +43,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 _GONE = 499  # in the access log: the caller went away before it was answered
 _NAMING = {"models", "forecast"}  # the part of a path before a model's name
+# The body may still come; or another replica is ready, and only another connection leads there.
+_HANGS_UP = {"request_timeout", "not_ready"}
 _NOBODY = Identity(client="", key=None, inside=False)
 
 
@@ -154,7 +156,7 @@ class App:
                     return
                 raise
             response = _failure(refusal, oip=scope["path"].startswith("/v2"))
-            if refusal.reason == "request_timeout" or not (caller.heard or is_small(headers)):
+            if refusal.reason in _HANGS_UP or not (caller.heard or is_small(headers)):
                 # Nobody will read the rest of the body; the next request must not have to wait behind it.
                 response.headers += ((b"connection", b"close"),)
         await _send(scope, headers, caller, response, send)
