@@ -21,7 +21,8 @@ from foretell.serve.security.guard import Guard
 class FakeBackend:
     """Answers a forecast model with the newest value of its first feature plus the step, from 1.
 
-    Models of features answer with zeros, and the mean of each window for the first output.
+    Models of features answer with the mean of each window for the first output. Further outputs of all models
+    hold a number each, from 0.
     """
 
     def __init__(self, *manifests: Manifest) -> None:
@@ -58,17 +59,20 @@ class FakeBackend:
 
     @staticmethod
     def _outputs(manifest: Manifest, call: Call) -> dict[str, NDArray[np.floating]]:
+        first, *others = manifest.outputs
+        n = len(call.windows)
+        outputs: dict[str, NDArray[np.floating]] = {
+            other.name: np.full((n, *other.shape), k, np.float32) for k, other in enumerate(others)
+        }
         if manifest.task == "forecast":
             steps = np.arange(1.0, 1.0 + (call.horizon or manifest.horizon))
             newest = call.windows[:, -1, 0]
-            return {"forecast": (newest[:, None] + steps)[:, :, None].repeat(len(manifest.targets), axis=2)}
-        shapes = {o.name: o.shape for o in manifest.outputs if not call.outputs or o.name in call.outputs}
-        outputs: dict[str, NDArray[np.floating]] = {
-            name: np.zeros((len(call.windows), *shape), np.float32) for name, shape in shapes.items()
-        }
-        for array in list(outputs.values())[:1]:
-            array[:] = call.windows.mean(axis=(1, 2)).reshape(-1, *[1] * (array.ndim - 1))
-        return outputs
+            told = (newest[:, None] + steps)[:, :, None].repeat(len(manifest.targets), axis=2)
+            outputs = {"forecast": told, **outputs}
+        else:
+            mean = call.windows.mean(axis=(1, 2)).reshape(-1, *[1] * len(first.shape))
+            outputs = {first.name: np.broadcast_to(mean, (n, *first.shape)).astype(np.float32), **outputs}
+        return {name: array for name, array in outputs.items() if not call.outputs or name in call.outputs}
 
 
 class Answered(msgspec.Struct):

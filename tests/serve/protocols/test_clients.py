@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import uvicorn
 from google.protobuf import descriptor_pb2
+from msgspec.structs import replace
 
+from foretell.bundle.manifest import Manifest, Output
 from foretell.config import ServeSettings
 from foretell.serve import protocols
 from foretell.serve.protocols.oip_grpc import OipGrpc, make_server
@@ -22,8 +24,17 @@ pytestmark = [pytest.mark.clients, pytest.mark.slow, pytest.mark.timeout(90)]
 
 
 @pytest.fixture
-def ports(make_app: Any, backend: Any) -> Iterator[tuple[str, str]]:
-    """HTTP and gRPC on 127.0.0.1, on one loop in a thread, as a lane has them."""
+def ports(make_app: Any, backend: Any, weather: Manifest, features: Manifest) -> Iterator[tuple[str, str]]:
+    """HTTP and gRPC on 127.0.0.1, on one loop in a thread, as a lane has them.
+
+    Beside `weather` and `features`: `ensemble`, which forecasts and tells more, and `trading`, four outputs
+    of windows with channels first.
+    """
+    more = (Output("confidence", (2,)), Output("weights", (2, 3)))
+    heads = (("classification_probs", 4), ("regression_pred", 1), ("regression_uncertainty", 1))
+    trading = (*(Output(name, (size,)) for name, size in heads), Output("ensemble_weights", (3,)))
+    backend.manifests()["ensemble"] = replace(weather, name="ensemble", outputs=(*weather.outputs, *more))
+    backend.manifests()["trading"] = replace(features, name="trading", outputs=trading)
     settings = ServeSettings()
     guard = Guard(settings.security, settings.limits, loopback=True)
     config = uvicorn.Config(

@@ -5,12 +5,10 @@ import sys
 
 import httpx
 import numpy as np
+from expected import EXPECTED, WINDOWS
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
 from kserve.inference_client import RESTConfig
 from kserve.protocol.infer_type import RequestedOutput
-
-WINDOWS = np.array([[[50.0 + i + n, 8.0, 40.0] for i in range(7)] for n in range(2)])
-EXPECTED = (WINDOWS[:, -1:, 0] + np.arange(1.0, 8.0))[..., None]
 
 
 def asked(*, binary: bool) -> InferRequest:

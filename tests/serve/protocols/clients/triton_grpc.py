@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 import tritonclient.grpc as triton
+from expected import BY_MODEL, EXPECTED, WINDOWS
 from tritonclient.utils import InferenceServerException
-
-WINDOWS = np.array([[[50.0 + i + n, 8.0, 40.0] for i in range(7)] for n in range(2)])
-EXPECTED = (WINDOWS[:, -1:, 0] + np.arange(1.0, 8.0))[..., None]
 
 client = triton.InferenceServerClient(f"127.0.0.1:{sys.argv[1]}")
 assert client.is_server_live()
@@ -55,6 +53,18 @@ client.async_infer("weather", [tensor("FP32")], take)
 assert done.wait(5)
 np.testing.assert_array_equal(results[0].as_numpy("forecast"), EXPECTED)
 
+for model, (windows, outputs) in BY_MODEL.items():
+    assert [output.name for output in client.get_model_metadata(model).outputs] == list(outputs)
+    asked = triton.InferInput("windows", windows.shape, "FP64")
+    asked.set_data_from_numpy(windows)
+    for names in (None, list(outputs)[::-1][:2]):  # all, and some of them in another order
+        wanted = names and [triton.InferRequestedOutput(name) for name in names]
+        answer = client.infer(model, [asked], outputs=wanted)
+        told = [output.name for output in answer.get_response().outputs]
+        assert told == (names or list(outputs))
+        for name in told:
+            np.testing.assert_array_equal(answer.as_numpy(name), outputs[name], name)
+
 wrong = triton.InferInput("x", [1, 7, 2], "FP32")
 wrong.set_data_from_numpy(np.zeros((1, 7, 2), np.float32))
 said, status = "", ""
@@ -63,5 +73,6 @@ try:
 except InferenceServerException as error:
     said, status = error.message(), error.status()
 assert "weather reads [n, 7, 3]" in said, said
+assert "give 7 steps of temperature, wind_speed, dewpoint" in said, said
 assert status == "StatusCode.INVALID_ARGUMENT"
 client.close()

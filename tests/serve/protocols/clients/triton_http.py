@@ -4,10 +4,8 @@ import sys
 
 import numpy as np
 import tritonclient.http as triton
+from expected import BY_MODEL, EXPECTED, WINDOWS
 from tritonclient.utils import InferenceServerException
-
-WINDOWS = np.array([[[50.0 + i + n, 8.0, 40.0] for i in range(7)] for n in range(2)])
-EXPECTED = (WINDOWS[:, -1:, 0] + np.arange(1.0, 8.0))[..., None]
 
 client = triton.InferenceServerClient(f"127.0.0.1:{sys.argv[1]}")
 assert client.is_server_live()
@@ -59,9 +57,24 @@ answer = client.infer("features", [channels])
 np.testing.assert_array_equal(answer.as_numpy("mean"), [[3.0, 3.0]])
 np.testing.assert_array_equal(answer.as_numpy("growth"), [[0.0]])
 
+for model, (windows, outputs) in BY_MODEL.items():
+    assert [output["name"] for output in client.get_model_metadata(model)["outputs"]] == list(outputs)
+    for binary in (True, False):
+        asked = triton.InferInput("windows", windows.shape, "FP64")
+        asked.set_data_from_numpy(windows, binary)
+        chosen = list(outputs)[::-1][:2]  # some of them, in another order
+        for names in (None, chosen):
+            wanted = names and [triton.InferRequestedOutput(name, binary_data=binary) for name in names]
+            answer = client.infer(model, [asked], outputs=wanted)
+            told = [output["name"] for output in answer.get_response()["outputs"]]
+            assert told == (names or list(outputs))
+            for name in told:
+                np.testing.assert_array_equal(answer.as_numpy(name), outputs[name], name)
+
 for model, shape, said in (
     ("none", [1, 7, 3], "no model `none`"),
     ("weather", [1, 7, 2], "weather reads [n, 7, 3]"),
+    ("weather", [1, 7, 2], "give 7 steps of temperature, wind_speed, dewpoint"),  # the cure
 ):
     wrong = triton.InferInput("x", shape, "FP32")
     wrong.set_data_from_numpy(np.zeros(shape, np.float32))
