@@ -4,23 +4,37 @@ import logging
 from typing import Any, cast
 
 import pytest
-from ray.exceptions import RayError
 
 from foretell.ending import Asked
 from foretell.errors import DeployFailed, RayUnreachable
 from foretell.serve import run
-from foretell.serve.deployment.fleet import FleetStatus
 from foretell.serve.run import Keeper
 
 
-class FakeFleet:
+class Clock:
     def __init__(self) -> None:
-        self.silent = False
+        self.now = 1000.0
 
-    def status(self) -> FleetStatus:
-        if self.silent:
-            raise RayError("no controller")
-        return FleetStatus("RUNNING", {"RUNNING": 2})
+    def monotonic(self) -> float:
+        return self.now
+
+
+class FakeChanges:
+    """Heard of Ray Serve whenever somebody looks, unless `silent`."""
+
+    silent = False
+    clock = Clock()
+
+    def __init__(self, fleet: object) -> None:
+        self._at = self.clock.now
+
+    @property
+    def heard(self) -> float:
+        return self._at if self.silent else self.clock.now
+
+    def watch(self) -> None: ...
+
+    def end(self) -> None: ...
 
 
 class FakeService:
@@ -29,7 +43,7 @@ class FakeService:
     own = True
 
     def __init__(self) -> None:
-        self.fleet = FakeFleet()
+        self.fleet = object()
         self.there = True
         self.failures: list[Exception] = []
         self.restored = 0
@@ -40,16 +54,8 @@ class FakeService:
     def restore(self) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        self.there, self.fleet.silent = True, False
+        self.there = True
         self.restored += 1
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -61,6 +67,8 @@ def service() -> FakeService:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(run, "time", made)
+    monkeypatch.setattr(run, "Changes", FakeChanges)
+    monkeypatch.setattr(FakeChanges, "clock", made)
     return made
 
 
@@ -95,12 +103,12 @@ def test_a_ray_that_is_lost_is_brought_back(
     keeper.look()
     assert service.restored == 1
     said = [record.getMessage() for record in caplog.records]
-    assert said[1:4] == [
+    assert said[:3] == [
         "Ray is gone; it is started again",
         "Ray is not back yet: no room",
         "Ray is not back yet: no port",
     ]
-    assert said[4].startswith("Ray is back, and the replicas with it")
+    assert said[3].startswith("Ray is back, and the replicas with it")
 
 
 def test_a_ray_that_is_lost_again_and_again_ends_it(
@@ -133,13 +141,16 @@ def test_a_cluster_that_stays_away_ends_it_at_once(keeper: Keeper, service: Fake
         keeper.look()
 
 
-def test_ray_serve_may_be_silent_for_a_while(keeper: Keeper, service: FakeService, clock: Clock) -> None:
-    service.fleet.silent = True
-    keeper.look()
+def test_ray_serve_may_be_silent_for_a_while(
+    keeper: Keeper, service: FakeService, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeChanges, "silent", True)
     clock.now += 9
     keeper.look()
     assert service.restored == 0
     clock.now += 2
+    keeper.look()
+    assert service.restored == 1
     keeper.look()
     assert service.restored == 1
 

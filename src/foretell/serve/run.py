@@ -52,26 +52,19 @@ class Keeper:
 
     def __init__(self, service: Service, asked: Asked) -> None:
         self._service, self._asked = service, asked
-        self._changes = Changes(service.fleet)
-        self._heard = self._back = time.monotonic()
+        self._changes = self._watch()
+        self._back = time.monotonic()
         self._losses = 0
 
     def look(self) -> None:
         """Raises `RayUnreachable`: Ray is lost again and again, or stays away."""
-        if self._answers():
-            self._heard = time.monotonic()
-        elif not self._service.alive() or time.monotonic() - self._heard > _SILENT_S:
+        if not self._service.alive() or time.monotonic() - self._changes.heard > _SILENT_S:
             self._restore()
 
-    def _answers(self) -> bool:
-        if not self._service.alive():
-            return False
-        try:
-            self._changes.look()
-        except _RAY_ERRORS as error:
-            log.debug("Ray Serve does not answer: %s", error)
-            return False
-        return True
+    def _watch(self) -> Changes:
+        changes = Changes(self._service.fleet)
+        changes.watch()
+        return changes
 
     def _restore(self) -> None:
         if self._asked.wait(_LOOK_S):  # a signal to the whole process group ended it together with us
@@ -80,13 +73,15 @@ class Keeper:
         if began - self._back > _STEADY_S:
             self._losses = 0
         log.error("Ray is gone; it is %s again", "started" if self._service.own else "tried")
+        self._changes.end()
         self._asked.starting = True
         while not self._back_again():
             self._asked.wait(self._losses)
         self._asked.starting = False
         self._asked.listen()
-        self._back = self._heard = time.monotonic()
+        self._back = time.monotonic()
         log.info("Ray is back, and the replicas with it, after %.0f s", self._back - began)
+        self._changes = self._watch()
 
     def _back_again(self) -> bool:
         self._losses += 1

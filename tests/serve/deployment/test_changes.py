@@ -1,7 +1,9 @@
 """A line of the log for each change of the fleet, and none without one."""
 
 import logging
+import time
 from dataclasses import replace
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -91,3 +93,31 @@ def test_what_is_wrong_is_a_warning_with_its_message(look: Any) -> None:
     assert look(sick) == [
         ("WARNING", "unhealthy; replicas: 1 running, 1 starting A replica's health check failed.")
     ]
+
+
+def test_it_looks_by_itself_and_outlives_a_ray_that_does_not_answer(
+    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("foretell.serve.deployment.changes._LOOK_S", 0.001)
+    caplog.set_level(logging.INFO, "foretell.serve")
+    asked, back = Event(), Event()
+
+    def status() -> FleetStatus:
+        asked.set()
+        if not back.is_set():
+            raise ConnectionError("no controller")
+        return RUNNING
+
+    monkeypatch.setattr(fleet, "status", status)
+    changes = Changes(cast(Any, fleet))
+    before = changes.heard
+    changes.watch()
+    assert asked.wait(5)
+    assert changes.heard == before
+    back.set()
+    deadline = time.monotonic() + 5
+    while changes.heard == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    changes.end()
+    assert changes.heard > before
+    assert [record.getMessage() for record in caplog.records] == ["running; replicas: 2 running"]

@@ -2,21 +2,46 @@
 
 import logging
 import re
+import threading
+import time
 
 from foretell.serve.deployment.autoscaling import AutoscalingConfig
 from foretell.serve.deployment.fleet import Fleet, FleetStatus
 
 log = logging.getLogger("foretell.serve")
 _COUNTS = re.compile(r"from (\d+) to (\d+) replicas")  # in Serve's words for what it is about to do
+_LOOK_S = 1.0
 _WELL = ("RUNNING", "DEPLOYING")
 
 
 class Changes:
-    """Asked to `look` as often as one likes, it says so when the state or a number of replicas changed."""
+    """Says so when the state or a number of replicas changed.
+
+    Attributes:
+        heard: on the clock of `time.monotonic`: when Ray Serve answered last.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._before = FleetStatus("")
+        self._ended = threading.Event()
+        self.heard = time.monotonic()
+
+    def watch(self) -> None:
+        """Look every second, in a thread of its own: a call to a Ray that dies meanwhile may never end."""
+        threading.Thread(target=self._watch, name="changes", daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more; nobody waits for a look that is under way."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            try:
+                self.look()
+                self.heard = time.monotonic()
+            except Exception as error:  # Ray raises whatever its layers raise
+                log.debug("Ray Serve does not answer: %s", error)
 
     def look(self) -> None:
         """Raises what Ray raises where it does not answer."""
@@ -24,6 +49,8 @@ class Changes:
         if (status.state, status.replicas) == (before.state, before.replicas):
             return
         why = self._why(status)
+        if self._ended.is_set():
+            return
         self._before = status
         if status.state in _WELL:
             log.info("%s%s", _words(status), f" ({why})" if why else "")
