@@ -71,6 +71,13 @@ def test_the_file_is_the_one_of_the_settings(
     assert [key.client for key in read_keys(file)] == ["acme"]
 
 
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "keys.json", Path("/proc/none/keys.json")):
+        assert main(["keys", "new", "--client", "a", "--models", "*", "--file", str(place)]) == 2
+        assert f"{place} cannot be written" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

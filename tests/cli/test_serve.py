@@ -1,5 +1,6 @@
 """foretell serve: each flag reaches its setting, and what it prints works."""
 
+import errno
 import os
 import re
 import signal
@@ -86,7 +87,7 @@ def test_wrong_use_is_told(
     [
         ([], 2, "no model to serve"),
         (["nowhere"], 3, "name a bundle by its path (`serve PATH`"),
-        (["weather@production"], 3, "there is: weather"),
+        (["weather@production"], 3, "there is: empty, weather"),
         (["./nowhere"], 4, "nowhere: there is no such folder"),
         (["{bundle}/model.onnx"], 4, "model.onnx: a file, and a folder is wanted"),
         (["{bundle}", "--port", "7", "--grpc-port", "7"], 2, "HTTP and gRPC are both to have port 7"),
@@ -95,6 +96,9 @@ def test_wrong_use_is_told(
         (["{bundle}", "--host", "nosuch.invalid", "--insecure"], 2, "cannot listen on nosuch.invalid"),
         (["{bundle}", "--host", "0.0.0.0"], 2, "0.0.0.0 can be reached from other machines"),
         (["{bundle}", "{bundle}"], 2, "two models are named weather"),
+        (["{empty}"], 3, "no model there"),
+        (["{bundle}", "--keys", "{empty}"], 2, "Is a directory"),
+        (["{bundle}", "--host", ""], 2, "every address can be reached from other machines"),
         (["{bundle}", "--autoscale", "lunch"], 2, "--autoscale lunch: no preset and no file"),
         (["{bundle}", "--keys", "none.json"], 2, "none.json: no such file of keys"),
     ],
@@ -116,9 +120,34 @@ def test_what_cannot_work_is_told_before_ray_is_asked(
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        fill = {"bundle": bundle, "taken": other.getsockname()[1]}
+        (empty := tmp_path / "empty").mkdir()
+        fill = {"bundle": bundle, "empty": empty, "taken": other.getsockname()[1]}
         assert main(["serve", *(argument.format(**fill) for argument in arguments)]) == status
     assert said in capsys.readouterr().err
+
+
+def test_here_is_a_path_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "."]) == 3
+    assert f"{tmp_path.name}: no model there" in capsys.readouterr().err
+
+
+def test_a_port_that_wants_a_right_is_told(
+    tmp_path: Path,
+    make_bundle: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def bind(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.bind", bind)
+    monkeypatch.setenv("RAY_HEAD_ADDRESS", "local")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main(["serve", str(make_bundle(tmp_path)), "--port", "80"]) == 2
+    assert "ports below 1024 want a right" in capsys.readouterr().err
 
 
 def test_the_servers_error_ends_with_its_status(

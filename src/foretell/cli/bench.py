@@ -6,7 +6,6 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -15,7 +14,7 @@ from rich.table import Table
 from foretell.config.parts import seconds
 from foretell.errors import ConfigError, ForetellError, ServerUnreachable
 from foretell.serve.backend import Priority, Refusal
-from foretell.serve.client.client import Client
+from foretell.serve.client.client import Client, check_url
 from foretell.serve.client.load import Load, Plan, Result
 from foretell.serve.security.startup import is_loopback
 
@@ -41,7 +40,10 @@ def bench(
     open_loop: Annotated[
         float | None,
         typer.Option(
-            min=0.001, metavar="RATE", help="Requests a second, answered or not; latency from when due."
+            min=0.001,
+            max=1e6,
+            metavar="RATE",
+            help="Requests a second, answered or not; latency from when due.",
         ),
     ] = None,
     key_file: Annotated[
@@ -150,13 +152,16 @@ def _key(file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(KEY_VARIABLE) or None
     try:
-        return file.read_text().strip()
+        key = file.read_text().strip()
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{file}: no file with a key", cure="it holds the key and nothing else") from None
+        key = ""
+    if not key:
+        raise ConfigError(f"{file}: no file with a key", cure="it holds the key and nothing else")
+    return key
 
 
 def _check_target(url: str, yes: bool) -> None:
-    host = urlsplit(url).hostname or ""
+    host = check_url(url).hostname or ""
     if host and not is_loopback(host) and not yes:
         raise ConfigError(
             f"{host} is not this machine, and this puts as much load on it as it bears",
@@ -184,5 +189,5 @@ def _duration(text: str) -> float:
     except ValueError as error:
         raise ConfigError(f"--duration {error}", cure="write 5s or 1m") from None
     if not 0 < value <= _LONGEST_S:
-        raise ConfigError(f"--duration {text} is out of bounds", cure="up to one hour")
+        raise ConfigError(f"--duration {text} is out of bounds", cure="above 0, and up to one hour")
     return value

@@ -189,7 +189,21 @@ def test_bench_as_a_table_counts_refusals(
         (["{url}", "weather"], 2, "--key-file"),
         (["{url}", "nosuch", "--key-file", "{key}"], 2, "this key is not for model `nosuch`"),
         (["http://127.0.0.1:9", "weather"], 9, "is the server running there?"),
-        (["nonsense", "weather"], 2, "no URL"),
+        *(
+            ([url, "weather"], 2, "is no URL of a server")
+            for url in (
+                "nonsense",
+                "127.0.0.1:80",
+                "http://127.0.0.1:99999",
+                "http://[::1",
+                "http://:80",
+                "ftp://a",
+            )
+        ),
+        (["http://me:secret@127.0.0.1", "weather"], 2, "no place for a secret"),
+        (["{url}", "weather", "--key-file", "{empty}"], 2, "no file with a key"),
+        (["{url}", "weather", "--key-file", "{two_lines}"], 2, "not in the form of one"),
+        (["{url}", "weather", "--open-loop", "inf"], 2, "open-loop"),
     ],
 )
 def test_bench_refuses_with_a_cure(
@@ -197,7 +211,10 @@ def test_bench_refuses_with_a_cure(
 ) -> None:
     key = tmp_path / "key"
     key.write_text(door.token["acme"])
-    assert main(["bench", *(word.format(url=door.url, key=key) for word in given)]) == status
+    (empty := tmp_path / "empty").touch()
+    (two_lines := tmp_path / "two").write_text("a\nb")
+    fill = {"url": door.url, "key": key, "empty": empty, "two_lines": two_lines}
+    assert main(["bench", *(word.format(**fill) for word in given)]) == status
     assert said in capsys.readouterr().err
 
 

@@ -108,7 +108,13 @@ def test_presets_and_files_by_name(tmp_path: Path) -> None:
     file = tmp_path / "scale.yaml"
     file.write_text("{min_replicas: 3, upscale_delay_s: 1m}")
     assert named_autoscaling(str(file)).upscale_delay_s == 60
-    for text, said in (("min: 3", "min: "), ("[", "cannot be read"), ("max_replicas: 1", "is below")):
+    for text, said in (
+        ("min: 3", "there is no field min"),
+        ("[", "cannot be read"),
+        ("- 3", "scale.yaml: no fields with values"),
+        ("min_replicas: no", "min_replicas: "),
+        ("max_replicas: 1", r"scale.yaml: max_replicas \(1\) is below"),
+    ):
         file.write_text(text)
         with pytest.raises(ConfigError, match=said):
             named_autoscaling(str(file))

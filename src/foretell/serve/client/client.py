@@ -10,12 +10,13 @@ once.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import aiohttp
 import msgspec
@@ -28,6 +29,7 @@ from foretell.serve.client.answers import HEADER_LENGTH, Inference, inference, r
 from foretell.serve.client.patience import RETRIED, Patience
 
 _READY_S = 5.0  # seconds after which a server that says nothing is not ready
+_KEY = re.compile(r"[!-~]+")  # fit for a header; whether it is known is the server's to say
 _JSON = {"Content-Type": "application/json"}
 # What an attempt may die of without the server having said no.
 _LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
@@ -62,13 +64,14 @@ class Client:
             ca: PEM file of the authority to trust, where the system does not know it.
 
         Raises:
-            ConfigError: not such a URL, or `ca` cannot be used.
+            ConfigError: not such a URL or key, or `ca` cannot be used.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise ConfigError(f"{url!r} is no URL of a server", cure="write http://HOST:PORT")
-        if parts.username or parts.password:
-            raise ConfigError("a URL is no place for a secret", cure="give the key as `key`")
+        parts = check_url(url)
+        if key and not _KEY.fullmatch(key):
+            raise ConfigError(
+                "the key is not in the form of one",
+                cure="send it as `foretell keys new` showed it, all on one line",
+            )
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._connections, self._retries, self._timeout = connections, retries, timeout
@@ -231,6 +234,22 @@ class Client:
             f"{self.url}: the connection failed ({type(error).__name__})",
             cure="is the server running there? `foretell serve` prints its URL",
         )
+
+
+def check_url(url: str) -> SplitResult:
+    """The parts of a server's URL. Raises ConfigError."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port beyond all ports, half an IPv6 address
+        good = False
+    if not good:
+        raise ConfigError(f"{url!r} is no URL of a server", cure="write http://HOST:PORT")
+    if parts.username or parts.password:
+        raise ConfigError(
+            "a URL is no place for a secret", cure="give the key as `key`, to a command by --key-file"
+        )
+    return parts
 
 
 def _trust(ca: Path) -> ssl.SSLContext:

@@ -146,15 +146,25 @@ def named_autoscaling(name: str) -> AutoscalingConfig:
             f"--autoscale {name}: no preset and no file",
             cure=f"give a YAML file, or one of {', '.join(PRESETS)}",
         )
+    fields = ", ".join(AutoscalingConfig.model_fields)
+    cure = f"it is YAML, for instance `max_replicas: 8`; its fields are {fields}"
     try:
         return AutoscalingConfig.model_validate(yaml.safe_load(file.read_text()) or {})
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from None
+        raise ConfigError(f"{file} cannot be read: {error}", cure=cure) from None
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False)]
-        raise ConfigError(
-            f"{file}: " + "; ".join(wrong), cure="its fields are those of AutoscalingConfig"
-        ) from None
+        wrong = [_in_words(problem["type"], problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise ConfigError(f"{file}: " + "; ".join(wrong), cure=cure) from None
+
+
+def _in_words(kind: str, where: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(map(str, where))
+    if kind == "extra_forbidden":
+        return f"there is no field {name}"
+    if kind == "model_type":
+        return "no fields with values"
+    message = message.removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
 
 
 @dataclass

@@ -224,8 +224,9 @@ def find_bundle(model: str, settings: Settings) -> Bundle:
     if (path / MANIFEST).is_file():
         return open_bundle(path)
     if path.is_dir():
+        whole = path.absolute()
         part = settings.model.model_copy(
-            update={"bundle": None, "name": path.name, "storage_path": path.parent}
+            update={"bundle": None, "name": whole.name, "storage_path": whole.parent}
         )
     elif path.is_file():
         cure = f"name its folder; or make a bundle of it with `foretell import {model}`, and name that"
@@ -264,8 +265,8 @@ def _check_doors(serve: ServeSettings) -> None:
     tls = tls_context(serve.security)
     if tls is not None and serve.security.tls_certificate is not None:
         certificate_names(tls, serve.security.tls_certificate)
-    if serve.security.keys is not None:
-        read_keys(serve.security.keys)
+    if serve.security.keys is not None and not read_keys(serve.security.keys):
+        log.warning("%s holds no key yet, so nobody may ask: foretell keys new", serve.security.keys)
 
 
 def _check_windows(manifest: Manifest, settings: WindowSettings) -> None:

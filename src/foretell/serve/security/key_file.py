@@ -35,7 +35,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
         cure = f"make one: foretell keys new --client NAME --models MODEL --file {path}"
         raise ConfigError(f"{path}: no such file of keys", cure=cure) from None
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", cure="the server must be able to read it") from None
+        raise ConfigError(f"{path}: {error.strerror}", cure="it is a file that can be read") from None
     if mode & _OTHERS_MAY_WRITE:
         message = f"{path}: others may write to it (mode {stat.S_IMODE(mode):04o}), and so make keys"
         raise ConfigError(message, cure=f"chmod 600 {path}")
@@ -58,20 +58,25 @@ def _decode(path: Path, raw: bytes) -> tuple[Key, ...]:
 
 
 def add_key(path: Path, key: Key) -> None:
-    """Put a key into the file; makes file and folder where they are missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path):
-        _write(path, (*(read_keys(path) if path.exists() else ()), key))
+    """Put a key into the file; makes file and folder where they are missing.
+
+    Raises:
+        ConfigError: as `read_keys`; or it cannot be written.
+    """
+    with _written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
+            _write(path, (*(read_keys(path) if path.exists() else ()), key))
 
 
 def revoke(path: Path, which: str) -> list[Key]:
     """Take out the key of this id, or all keys of this client, and give what was taken out.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none; or as `add_key`.
     """
     keys = read_keys(path)
-    with _alone(path):
+    with _written(path), _alone(path):
         keys = read_keys(path)
         gone = [key for key in keys if which in (key.id, key.client)]
         if not gone:
@@ -94,6 +99,16 @@ def _write(path: Path, keys: tuple[Key, ...]) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", cure="name another file with --file"
+        ) from None
 
 
 @contextmanager

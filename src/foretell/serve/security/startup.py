@@ -21,7 +21,8 @@ def check_binding(host: str, security: SecuritySettings) -> bool:
     loopback = is_loopback(host)
     if not loopback and security.keys is None and not security.insecure:
         raise ConfigError(
-            f"{host} can be reached from other machines, and anybody there could ask without a key",
+            f"{host or 'every address'} can be reached from other machines, and anybody there could ask "
+            "without a key",
             cure="make keys (`foretell keys new`) and name the file in serve.security.keys, "
             "stay on 127.0.0.1, or say --insecure",
         )
