@@ -90,8 +90,8 @@ def metrics() -> str:
     return (
         f"{HEAD}# Metrics\n\nThrough Ray they have `ray_` before the name.\n\n## The stream door\n\n"
         f"On `GET /metrics` of the supervisor, of all workers together.\n\n{_figures(STREAM_TABLE)}"
-        "## The request door\n\nOn `GET /metrics` of a server's port, of the replica that takes the "
-        f"connection.\n\n{_figures(SERVE_TABLE)}"
+        "## The request door\n\nOn `GET /metrics` of a server's port, of all replicas of that node "
+        f"together.\n\n{_figures(SERVE_TABLE)}"
     )
 
 
