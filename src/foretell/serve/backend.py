@@ -34,7 +34,7 @@ class Refusal(ForetellError):
     invalid                 422   a field is wrong; `path` names it
     rate_limited            429   the client's rate or budget; `retry_after`
     shed                    429   the queue is full; `retry_after`
-    not_ready               503   no model is ready, or draining
+    not_ready               503   no model is ready, draining, or stuck; `retry_after` where it is
     deadline_unreachable    504   by the estimate it cannot be met: refused at once
     deadline_passed         504   it passed while the call waited
     engine                  500   the runtime failed on it

@@ -31,7 +31,7 @@ _WRONG = {
     429: "rate, budget or a full queue; wait as Retry-After says",
     431: "more bytes of headers than the limits allow",
     500: "the runtime failed on it",
-    503: "no model is ready, or draining",
+    503: "no model is ready, draining, or stuck",
     504: "the deadline cannot be met, or passed",
 }
 _CODE: Schema = {"type": "string", "examples": sorted(Refusal.HTTP)}
