@@ -126,6 +126,22 @@ def test_what_cannot_work_is_told_before_ray_is_asked(
     assert said in capsys.readouterr().err
 
 
+def test_a_certificate_that_clients_refuse_is_told_before_ray_is_asked(
+    pems: Any,
+    tmp_path: Path,
+    make_bundle: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("foretell.cluster.Cluster.connect", lambda *_: pytest.fail("Ray was asked"))
+    bundle = str(make_bundle(tmp_path))
+    monkeypatch.setenv("FORETELL_SERVE__SECURITY__TLS_KEY", str(pems.key))
+    for certificate, said in ((pems.expired, "certificate has expired"), (tmp_path / "none", "No such file")):
+        monkeypatch.setenv("FORETELL_SERVE__SECURITY__TLS_CERTIFICATE", str(certificate))
+        assert main(["serve", bundle]) == 2
+        assert f"{certificate}: {said}" in capsys.readouterr().err
+
+
 def test_here_is_a_path_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
