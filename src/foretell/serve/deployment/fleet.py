@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve._private.common import DeploymentStatusTrigger, ReplicaState
 from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
+from ray.serve.schema import ApplicationStatus
 
 from foretell.config import ServeSettings
 from foretell.errors import RayUnreachable
@@ -24,6 +27,7 @@ DEPLOYMENT = "Replica"
 _NAMESPACE = "serve"
 _SERVING = ("RUNNING", "UPDATING")  # the latter while it hears of other settings
 _ANSWER_S = 5.0
+_PATIENCE_S = 30.0  # with the controller: longer than it takes to be replaced on a busy machine
 _HEARD_S, _LOOK_S = 10.0, 0.05
 _HEALTH_PERIOD_S, _HEALTH_TIMEOUT_S = 1.0, 10.0
 _AFTER_DRAIN_S = 5.0
@@ -88,16 +92,16 @@ class Fleet:
         return wanted
 
     def status(self) -> FleetStatus:
-        """As Serve sees it now."""
-        app = serve.status().applications.get(APP)
+        """As Serve sees it now. Raises `RayUnreachable`: its controller does not answer."""
+        app = _application()
         if app is None:
             return FleetStatus("NOT_STARTED")
-        deployment = app.deployments.get(DEPLOYMENT)
+        state, deployment = str(ApplicationStatus(app["status"]).value), app["deployments"].get(DEPLOYMENT)
         if deployment is None:
-            return FleetStatus(str(app.status.value), message=app.message)
-        states = {str(state): n for state, n in deployment.replica_states.items()}
-        message, trigger = deployment.message or app.message, str(deployment.status_trigger.value)
-        return FleetStatus(str(app.status.value), states, message, trigger)
+            return FleetStatus(state, message=app["message"])
+        trigger = str(DeploymentStatusTrigger(deployment["status_trigger"]).value)
+        states = Counter(str(ReplicaState(r["state"]).value) for r in deployment["replicas"])
+        return FleetStatus(state, dict(states), deployment["message"] or app["message"], trigger)
 
     def replicas(self) -> list[ReplicaStats]:
         """What each running replica tells of itself."""
@@ -134,13 +138,23 @@ class Fleet:
             log.debug("the end of the fleet: %s", error)
 
     def _running(self) -> list[str]:
-        try:
-            details = _get_global_client().get_serve_details()
-        except RayError as error:
-            raise RayUnreachable(f"Ray Serve does not answer: {error}") from None
-        deployments = details["applications"].get(APP, {}).get("deployments", {})
+        deployments = (_application() or {}).get("deployments", {})
         replicas = deployments.get(DEPLOYMENT, {}).get("replicas", [])
         return [str(r["actor_name"]) for r in replicas if r["state"] in _SERVING]
+
+
+def _application() -> dict[str, Any] | None:
+    """What Serve's controller knows of it. Serve's own call waits for ever, if Ray dies in the middle of it."""
+    try:
+        client = _get_global_client(raise_if_no_controller_running=False)
+        if client is None:
+            return None
+        asked = client._controller.get_serve_instance_details.remote()
+        found: dict[str, Any] | None = ray.get(asked, timeout=_PATIENCE_S)["applications"].get(APP)
+    except RayError as error:
+        told = str(error).strip().split("\n")[0]
+        raise RayUnreachable(f"Ray Serve does not answer: {told}", cure="Ray's logs tell more") from None
+    return found
 
 
 def _target(wanted: Deployed) -> serve.RunTarget:
