@@ -65,11 +65,12 @@ def _kills(servers: str, ray: RayHead, bundle: Path, count: int) -> list[float]:
     """Workers are killed, one after the other, while rows come at a steady rate."""
     group, topic = "kills", "kills-rows"
     watch = _watch(servers, group, topic)
+    admin = AdminClient({"bootstrap.servers": servers})
     first = STATIONS * LOOKBACK
     fill(servers, topic, rows(first))
     with _stream(servers, ray, bundle, group, topic):
         offer = Offer(servers, topic, first, _RATE)
-        found = [_kill(servers, group, ray, offer, watch) for _ in range(count)]
+        found = [_kill(admin, group, ray, offer, watch) for _ in range(count)]
         offer.close()
     watch.close()
     return found
@@ -102,12 +103,12 @@ def _stream(
             stream.terminate()
 
 
-def _kill(servers: str, group: str, ray: RayHead, offer: Offer, watch: Watch) -> float:
+def _kill(admin: AdminClient, group: str, ray: RayHead, offer: Offer, watch: Watch) -> float:
     """Seconds from a SIGKILL until each partition has a forecast of a row offered after the death."""
     began = time.time()
     wait_for(lambda: _forecast_since(began, offer, watch), "forecasts of all partitions")
     # A worker may be up and not own anything yet: it joins when the others next ask the group.
-    wait_for(lambda: _shares(servers, group) == [PARTITIONS // ACTORS] * ACTORS, "a share for each worker")
+    wait_for(lambda: _shares(admin, group) == [PARTITIONS // ACTORS] * ACTORS, "a share for each worker")
     wait_for(lambda: len(ray.actors(_ACTOR)) == ACTORS, "the start of all workers")
     time.sleep(_STEADY_S)
     victim, killed = min(ray.actors(_ACTOR)), time.time()
@@ -118,9 +119,8 @@ def _kill(servers: str, group: str, ray: RayHead, offer: Offer, watch: Watch) ->
     return time.time() - killed
 
 
-def _shares(servers: str, group: str) -> list[int]:
+def _shares(admin: AdminClient, group: str) -> list[int]:
     """How many partitions each member of the group owns, as its coordinator has it."""
-    admin = AdminClient({"bootstrap.servers": servers})
     told = admin.describe_consumer_groups([group], request_timeout=10)[group].result(10)
     if told.state != ConsumerGroupState.STABLE:
         return []
