@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Self
 
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
@@ -35,9 +36,9 @@ def run_serve(settings: Settings, models: Sequence[str], ready: Callable[[Deploy
             asked.starting = False
             asked.listen()
             ready(deployed)
-            keeper = Keeper(service, asked)
-            while not asked.wait(_LOOK_S):
-                keeper.look()
+            with Keeper(service, asked) as keeper:
+                while not asked.wait(_LOOK_S):
+                    keeper.look()
         except Interrupted:
             return 0
         finally:
@@ -60,6 +61,12 @@ class Keeper:
         """Raises `RayUnreachable`: Ray is lost again and again, or stays away."""
         if not self._service.alive() or time.monotonic() - self._changes.heard > _SILENT_S:
             self._restore()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._changes.end()  # what changes from now on is no news
 
     def _watch(self) -> Changes:
         changes = Changes(self._service.fleet)

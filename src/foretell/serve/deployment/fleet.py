@@ -144,7 +144,9 @@ class Fleet:
 
 
 def _application() -> dict[str, Any] | None:
-    """What Serve's controller knows of it. Serve's own call waits for ever, if Ray dies in the middle of it."""
+    """What Serve's controller knows of it. Serve's own call waits for ever if Ray dies in the middle of it."""
+    if not ray.is_initialized():
+        return None  # the question would connect to whatever Ray there is
     try:
         client = _get_global_client(raise_if_no_controller_running=False)
         if client is None:
