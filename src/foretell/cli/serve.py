@@ -108,7 +108,7 @@ def trusted(security: "SecuritySettings", url: str) -> tuple[str, str]:
     certificate, context = security.tls_certificate, tls_context(security)
     if certificate is None or context is None:
         return "", url
-    flags = f" --cacert {shlex.quote(str(certificate))}"
+    flags = f" --cacert {shlex.quote(str(certificate.absolute()))}"
     host, port = url.removeprefix("https://").rsplit(":", 1)
     names = certificate_names(context, certificate)
     if not names or host.strip("[]") in names:

@@ -83,6 +83,17 @@ def test_foretells_client(door: Door, pems: Any) -> None:
         assert "https://" in str(caught.value.cure)
 
 
+def test_a_certificate_for_another_name_is_told(pems: Any) -> None:
+    certificate, key = pems.make("far", "DNS:far.example.org")
+    security = SecuritySettings(tls_certificate=certificate, tls_key=key)
+    door = Door(FakeBackend(), ServeSettings(security=security))
+    with SyncClient(door.url, ca=certificate, retries=0) as client:
+        with pytest.raises(ServerUnreachable, match="mismatch") as caught:
+            client.models()
+        assert "a name that the certificate is for" in str(caught.value.cure)
+    door.close()
+
+
 def test_bench(door: Door, pems: Any, capsys: pytest.CaptureFixture[str]) -> None:
     short = ("--connections", "2", "--duration", "200ms", "--json")
     assert main(["bench", door.url, "weather", *short, "--ca", str(pems.certificate)]) == 0

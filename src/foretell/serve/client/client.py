@@ -221,6 +221,11 @@ class Client:
         return self._session
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = getattr(error.certificate_error, "verify_message", "")
+            if "mismatch" in why:  # OpenSSL's word; of a name, or of an address
+                cure = "write the URL with a name that the certificate is for"
+                return ServerUnreachable(f"{self.url}: {why}", cure=cure)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             return ServerUnreachable(
                 f"{self.url}: its certificate is not trusted, or it speaks no TLS",
