@@ -144,7 +144,7 @@ class Fleet:
 
 
 def _application() -> dict[str, Any] | None:
-    """What Serve's controller knows of it. Serve's own call waits for ever if Ray dies in the middle of it."""
+    """What Serve's controller knows of it. Serve's own call waits for ever if Ray dies meanwhile."""
     if not ray.is_initialized():
         return None  # the question would connect to whatever Ray there is
     try:
