@@ -333,6 +333,23 @@ def until_refused(port: int) -> None:
         get(port)
 
 
+def test_one_that_drains_is_not_opened_again(lane: Callable[..., Lane], echo: Echo) -> None:
+    opened = lane()
+    asking = threading.Thread(target=lambda: get(opened.port, "/wait").read())
+    asking.start()
+    assert echo.waiting.wait(5)
+    draining = threading.Thread(target=opened.drain, kwargs={"linger_s": 0})
+    draining.start()
+    deadline = time.monotonic() + 5
+    while opened.is_open:
+        assert time.monotonic() < deadline
+    opened.open()
+    assert not opened.is_open
+    assert opened.submit(set_event(echo.go)).result(5)
+    draining.join(5)
+    asking.join(5)
+
+
 def test_who_is_there_when_the_door_is_shut_may_ask_once_more(lane: Callable[..., Lane]) -> None:
     opened = lane()
     connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=5)

@@ -1,6 +1,7 @@
 """A page for all replicas of a node: whichever is asked, and whoever has ended, no counter goes back."""
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -154,6 +155,15 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
     top.chmod(0o777)
     with pytest.raises(PermissionError):
         node_folder("a" * 56, top)
+
+
+def test_a_folder_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "top" / "node"
+    folder.mkdir(parents=True)
+    figures = NodeFigures(folder, Meter().snapshot, TABLE)
+    shutil.rmtree(tmp_path / "top")
+    assert figures.sum().total(CALLS) == 0
+    assert folder.parent.stat().st_mode & 0o077 == 0
 
 
 def test_it_is_cheap_enough_for_each_second(start: Callable[[], Replica]) -> None:

@@ -57,6 +57,7 @@ class Lane:
         self._listener: Listener | None = None
         self._grpc_server: Any = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._ended = False
         self.port = port
         self.grpc_port = grpc.port if grpc else 0
         self._loop = uvloop.new_event_loop()
@@ -83,6 +84,7 @@ class Lane:
 
     def drain(self, limit_s: float = 30.0, linger_s: float = LINGER_S) -> None:
         """Stop without a loss, and end the loop; returns when all is answered, or cut off after `limit_s`."""
+        self._ended = True
         if not self._thread.is_alive():
             return
         try:
@@ -118,6 +120,10 @@ class Lane:
         await asyncio.wrap_future(self.submit(_call(self._app, scope, receive_there, send_there)))
 
     async def _open(self) -> None:
+        if (
+            self._ended
+        ):  # a question after its health that came too late must not open the door of one that goes
+            return
         try:
             shared = shared_socket(self._host, self.port)
         except OSError as error:

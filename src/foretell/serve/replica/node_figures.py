@@ -52,7 +52,13 @@ class NodeFigures:
     def share(self) -> None:
         """Let the others know; once a second or so."""
         with self._lock:  # an older snapshot must not be written after a newer one
-            _write(self._mine, self._snapshot(), [])
+            snapshot = self._snapshot()
+            try:
+                _write(self._mine, snapshot, [])
+            except FileNotFoundError:  # somebody has cleaned up
+                for folder in (self._folder.parent, self._folder):
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                _write(self._mine, snapshot, [])
 
     def sum(self) -> Snapshot:
         """Of all replicas, those that have ended too. Raises `OSError`: the folder cannot be read."""
