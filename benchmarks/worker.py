@@ -19,8 +19,8 @@ from confluent_kafka import TopicPartition
 from benchmarks.broker import settings_for
 from benchmarks.steps import Step, Stopwatch
 from foretell.forecasting.forecaster import Forecaster
+from foretell.interpreter import tune_interpreter
 from foretell.stream.messages.blocks import Outgoing, Place
-from foretell.stream.supervision.actor import tune_interpreter
 from foretell.stream.worker.transaction import Delivery
 from foretell.stream.worker.worker import Worker
 from foretell.telemetry import metrics

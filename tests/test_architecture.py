@@ -20,9 +20,11 @@ MAY_IMPORT = {
     "telemetry": {"config", "errors"},
     "cluster": {"config", "errors"},
     "ending": set(),
+    "interpreter": set(),
     "stream": {
         "cluster",
         "ending",
+        "interpreter",
         "importers",
         "forecasting",
         "engines",
@@ -36,6 +38,7 @@ MAY_IMPORT = {
     "serve": {
         "cluster",
         "ending",
+        "interpreter",
         "importers",
         "forecasting",
         "engines",

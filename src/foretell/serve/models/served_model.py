@@ -61,6 +61,7 @@ class ServedModel:
         self._scheduler = Scheduler(settings, CostModel(settings.max_batch_size))
         self._changed = Condition()  # guards the scheduler, and tells the thread that there is work
         self._closing = False
+        self._turn_of: asyncio.AbstractEventLoop | None = None
         self._inline, self._failures = Inline(), Failures()
         self._stuck_s = stuck_s
         self._watchdog = Watchdog(f"watchdog {self._name}", stuck_s, self._since, self._give_up)
@@ -184,8 +185,37 @@ class ServedModel:
                 self._figures.coalesced(self._name)
             batch = self._alone(work)
             if batch is None and self._scheduler.running is None:
-                self._changed.notify()
+                self._soon(work.caller.loop)
             return batch
+
+    def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Work waits: once this turn of its loop has brought all that it will, see who evaluates it."""
+        if not self._forecaster.engine.bounded:
+            self._changed.notify()
+        elif self._turn_of is not loop:  # another one may have been closed before its turn came
+            self._turn_of = loop
+            loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Calls that came together are evaluated here while they are quick: the thread would have to fight
+        for the GIL with the loop that it takes them from."""
+        with self._changed:
+            self._turn_of = None
+            batch = self._next_here()
+            if batch is None:
+                self._changed.notify()
+                return
+        self._evaluate(batch)
+
+    def _next_here(self) -> Batch | None:
+        scheduler, cost = self._scheduler, self._scheduler.cost
+        if scheduler.running is not None or not cost.known:
+            return None
+        if not self._inline.fits_turn(cost.at_most(min(scheduler.rows, cost.paying))):
+            return None
+        batch = scheduler.next(time.monotonic())
+        self._tell_refused()
+        return batch if isinstance(batch, Batch) else None
 
     def _alone(self, work: Work) -> Batch | None:
         """The batch of this work, if nothing else is in flight, nor likely to come while it is evaluated."""
@@ -310,10 +340,9 @@ class ServedModel:
     def _answer(self, work: Work, part: Part, batch: Batch, seconds: float) -> Answer:
         call: Call = work.caller.call
         outputs, steps = part.outputs, part.steps
-        if steps is not None:
-            horizon = call.horizon or self.manifest.horizon
-            outputs = {**outputs, FORECAST: outputs[FORECAST][:, :horizon]}
-            steps = np.minimum(steps, horizon)
+        if steps is not None and call.horizon is not None:
+            outputs = {**outputs, FORECAST: outputs[FORECAST][:, : call.horizon]}
+            steps = np.minimum(steps, call.horizon)
         if call.outputs is not None:
             outputs = {name: outputs[name] for name in call.outputs}
         times = _queued(work, batch), seconds, batch.rows

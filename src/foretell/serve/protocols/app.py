@@ -32,7 +32,7 @@ from foretell.serve.protocols.docs_page import docs_page
 from foretell.serve.protocols.errors import HttpRefusal, error_body, error_headers
 from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
-from foretell.serve.protocols.http import Request, Response
+from foretell.serve.protocols.http import Header, Request, Response
 from foretell.serve.protocols.oip_rest import OipRest
 from foretell.serve.protocols.openapi import document
 from foretell.serve.protocols.options import request_id
@@ -140,27 +140,59 @@ class App:
         told = document(self._gate.manifests(request.caller).values(), self._rows)
         return Response(msgspec.json.encode(told))
 
+    async def whole(self, scope: Scope, body: bytes) -> tuple[Response, list[Header]]:
+        """A request whose body has come in: its answer, and the headers of it. Who is gone cancels it."""
+        caller, headers = self._caller(scope)
+        response = await self._respond(scope, headers, caller, None, body)
+        if response is None:
+            raise CallerGone
+        self._log_access(scope, headers, caller, response.status, len(response.body))
+        return response, _told(headers, caller, response)
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = Caller(_NOBODY, monotonic(), "")
+        caller, headers = self._caller(scope)
+        response = await self._respond(scope, headers, caller, receive, None)
+        if response is None:
+            return
+        told = _told(headers, caller, response)
+        body = b"" if scope["method"] == "HEAD" else response.body
+        await send({"type": "http.response.start", "status": response.status, "headers": told})
+        await send({"type": "http.response.body", "body": body})
+        self._log_access(scope, headers, caller, response.status, len(response.body))
+
+    def _caller(self, scope: Scope) -> tuple[Caller, dict[bytes, bytes]]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        told = headers.get(b"x-request-id", b"").decode("latin-1")
-        caller.id = request_id(told, f"{self._prefix}-{next(self._count):x}")
+        own = f"{self._prefix}-{next(self._count):x}"
+        told = headers.get(b"x-request-id")
+        id_ = own if told is None else request_id(told.decode("latin-1"), own)
+        return Caller(_NOBODY, monotonic(), id_), headers
+
+    async def _respond(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        caller: Caller,
+        receive: Receive | None,
+        body: bytes | None,
+    ) -> Response | None:
+        """With either a body or the way to receive one. `None`: nobody is there to read an answer."""
         try:
-            response = await self._answer(scope, headers, caller, receive)
+            response = await self._answer(scope, headers, caller, receive, body)
             self._gate.over(caller, None)
         except BaseException as error:
             refusal = self._gate.over(caller, error)
             if refusal is None:
-                if isinstance(error, CallerGone):
+                if isinstance(error, CallerGone) or (
+                    receive is None and isinstance(error, asyncio.CancelledError)
+                ):
                     self._log_access(scope, headers, caller, _GONE, 0)
-                    return
+                    return None
                 raise
             response = _failure(refusal, oip=scope["path"].startswith("/v2"))
             if refusal.reason in _HANGS_UP or not (caller.heard or is_small(headers)):
                 # Nobody will read the rest of the body; the next request must not have to wait behind it.
                 response.headers += ((b"connection", b"close"),)
-        await _send(scope, headers, caller, response, send)
-        self._log_access(scope, headers, caller, response.status, len(response.body))
+        return response
 
     def _log_access(
         self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, status: int, size: int
@@ -170,7 +202,12 @@ class App:
             log_access(caller, scope["method"], scope["path"], status, size, trace)
 
     async def _answer(
-        self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, receive: Receive
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        caller: Caller,
+        receive: Receive | None,
+        body: bytes | None,
     ) -> Response:
         check_headers(scope["headers"], self._limits.header_bytes)
         route, model, version = self._find(scope["path"], scope["method"])
@@ -178,10 +215,12 @@ class App:
         if not route.open:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
         try:
-            body = await read_body(headers, receive, self._limits)
+            if body is None:
+                assert receive is not None
+                body = await read_body(headers, receive, self._limits)
             caller.heard = True
             request = Request(caller, model, version, scope["query_string"], headers, body)
-            if not route.door:
+            if receive is None or not route.door:
                 return await route.handler(request)
             return await while_connected(route.handler(request), receive)
         finally:
@@ -220,9 +259,7 @@ def _failure(refusal: Refusal, *, oip: bool) -> Response:
     return Response(error_body(refusal, oip=oip), refusal.status, headers=error_headers(refusal))
 
 
-async def _send(
-    scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, response: Response, send: Send
-) -> None:
+def _told(headers: Mapping[bytes, bytes], caller: Caller, response: Response) -> list[Header]:
     told = [
         (b"content-type", response.content_type),
         (b"content-length", b"%d" % len(response.body)),
@@ -231,5 +268,4 @@ async def _send(
     ]
     if trace := trace_context(headers.get(b"traceparent")):
         told.append((b"traceparent", trace))
-    await send({"type": "http.response.start", "status": response.status, "headers": told})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
+    return told

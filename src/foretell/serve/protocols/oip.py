@@ -117,7 +117,7 @@ def check_shape(shape: Sequence[int], manifest: Manifest, path: str) -> None:
 def check_finite(windows: NDArray[np.float64], path: str) -> None:
     """Raises Refusal `invalid` that names the first window, step and feature that is no number."""
     finite = np.isfinite(windows)
-    if not finite.all():
+    if np.count_nonzero(finite) != finite.size:  # `.all()` takes ten times as long for one window
         where = "".join(f"[{i}]" for i in np.argwhere(~finite)[0].tolist())
         raise invalid(f"{path}{where}", "NaN or an infinity", "give finite numbers; fill or leave out gaps")
 
@@ -146,11 +146,11 @@ def notes(answer: Answer, manifest: Manifest) -> dict[str, Parameter]:
     where a roll-out stopped. notes: for instance, that it was served with a lower priority.
     """
     told: dict[str, Parameter] = {}
-    if answer.refused.any():
+    if np.count_nonzero(answer.refused):
         told["refused"] = ",".join(map(str, np.flatnonzero(answer.refused).tolist()))
     if answer.steps is not None and manifest.task == "forecast":
         longest = answer.outputs[FORECAST].shape[1] if FORECAST in answer.outputs else 0
-        if (answer.steps < longest).any():
+        if np.count_nonzero(answer.steps < longest):
             told["steps"] = ",".join(map(str, answer.steps.tolist()))
     if answer.notes:
         told["notes"] = "; ".join(answer.notes)

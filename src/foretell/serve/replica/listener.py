@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -14,6 +15,7 @@ from uvicorn.server import ServerState
 
 from foretell.config import LimitSettings
 from foretell.serve.protocols.asgi import Receive, Scope, Send
+from foretell.serve.replica.direct import Direct, Whole, is_direct
 from foretell.serve.replica.syn_filter import drop_new_connections
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -77,6 +79,7 @@ class Listener:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             timeout_keep_alive=limits.idle,  # type: ignore[arg-type]  # seconds; a float does as well
         )
         self._config.load()
@@ -189,6 +192,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._head_ended = False  # in what was received last
         self._cycles: list[RequestResponseCycle] = []  # that are not answered yet
+        self._whole: Whole | None = getattr(config.loaded_app, "whole", None)
+        self._direct: Direct | None = None  # its body is coming in, or it waits for its answer
+        self._body: list[bytes] | None = None
+        self._idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -199,7 +206,10 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_ended = False
+        self._idle_since = None
         super().data_received(data)
+        if self._body is not None:
+            self._through_asgi()  # the rest of the body may be long in coming
         if self._in_head and not self._head_ended:  # else most of it may have been a body
             self._head += len(data)
             if self._head > self._limits.header_bytes and not self.transport.is_closing():
@@ -210,7 +220,12 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        direct, self._direct, self._body = self._direct, None, None
+        if direct is not None:
+            self._forget(direct)
         super().connection_lost(exc)
+        if direct is not None:
+            direct.abandon()
         # uvicorn tells the request that came last only, which need not be the one that is under way.
         for cycle in self._cycles:
             cycle.disconnected = not cycle.response_complete
@@ -218,6 +233,64 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head_ended = False, True
+        if self._is_direct():
+            self._body = []
+            return
+        self._begin_cycle()
+
+    def on_body(self, body: bytes) -> None:
+        if self._body is None:
+            super().on_body(body)
+        else:
+            self._body.append(body)
+
+    def _is_direct(self) -> bool:
+        if self._whole is None or self.flow.write_paused or not self.parser.should_keep_alive():
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        return self.parser.get_http_version() == "1.1" and is_direct(
+            self.parser.get_method(), self.url, self.headers
+        )
+
+    def _through_asgi(self) -> None:
+        parts, self._body = self._body, None
+        if self.transport.is_closing():
+            return
+        self._begin_cycle()
+        for part in parts or ():
+            super().on_body(part)
+
+    def _run_direct(self, body: bytes) -> None:
+        assert self._whole is not None
+        path = self.url.decode("ascii")
+        scope = {"method": "POST", "path": path, "query_string": b"", "headers": self.headers}
+        self._direct = direct = Direct(self, self.server_state.default_headers)
+        self.cycle = cast(Any, direct)
+        self.tasks.add(cast(Any, direct))
+        direct.start(self._whole(scope, body))
+
+    def direct_done(self, sent: bytes, close: bool) -> None:
+        """See `Connected`."""
+        assert self._direct is not None
+        self._forget(self._direct)
+        if self.transport.is_closing():
+            return
+        self.transport.write(sent)
+        if close or not sent:
+            self.transport.close()
+        elif self.pipeline:
+            self.on_response_complete()
+        else:
+            self._idle_since = self.loop.time()
+
+    def _forget(self, direct: Direct) -> None:
+        self.tasks.discard(cast(Any, direct))
+        self._direct = None
+        if self.cycle is cast(Any, direct):  # else others wait behind it
+            self.cycle = cast(Any, None)
+
+    def _begin_cycle(self) -> None:
         super().on_headers_complete()
         self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
         if len(self.pipeline) > _PIPELINED:
@@ -230,12 +303,18 @@ class Connection(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._coming_since, self._in_head, self._head = None, True, 0
+        if self._body is None:
+            super().on_message_complete()
+            return
+        body, self._body = b"".join(self._body), None
+        self._run_direct(body)
 
     def look(self, now: float) -> None:
         """End it where the client is too slow to send, or to take."""
         slow = self._limits.slow
+        if self._idle_since is not None and now - self._idle_since > self._limits.idle:
+            self.transport.close()
         if self._coming_since is not None and now - self._coming_since > slow:
             self.transport.close()
         if not (self.transport.is_closing() or self.flow.write_paused):

@@ -14,6 +14,7 @@ from ray.serve import ingress
 from ray.serve._private import replica as serve_replica
 
 from foretell.errors import EngineError, ForetellError
+from foretell.interpreter import tune_interpreter
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.deployment.autoscaling import ONGOING, Ongoing
 from foretell.serve.deployment.deployed import Deployed
@@ -65,6 +66,7 @@ class _Replica:
         self._outlook = Outlook(self._registry.figures, self._doors.ready, self._stats, gpus)
         self._figures = _node_figures(self._snapshot)
         self._lane = self._make_lane(plan)
+        tune_interpreter()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """What Serve's own proxy asks."""

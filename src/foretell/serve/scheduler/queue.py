@@ -15,6 +15,7 @@ from foretell.serve.scheduler.work import Job
 
 _TOP = max(Priority)
 _OVERDUE = _TOP + 1
+_TRIM = 32  # arrivals
 _OTHERS = 8  # rows taken for each one of the overdue
 
 
@@ -50,8 +51,9 @@ class Queue:
         self.jobs += 1
         self.rows += job.rows
         self._place(job, now)
-        for heap in self._heaps():
-            heap.trim(self.jobs)
+        if not self._arrived % _TRIM:
+            for heap in self._heaps():
+                heap.trim(self.jobs)
 
     def hurry(self, job: Job, priority: Priority, deadline: float, now: float) -> None:
         """Another work joined: the job is as urgent as the more urgent of both."""

@@ -1,7 +1,5 @@
 """A worker as a Ray actor. Its class must lie in a module: sent by value, it could not be unpickled."""
 
-import gc
-import sys
 import tempfile
 import threading
 import time
@@ -13,6 +11,7 @@ import ray
 from foretell.config import Settings
 from foretell.errors import ForetellError
 from foretell.forecasting.forecaster import Forecaster
+from foretell.interpreter import tune_interpreter
 from foretell.rows.adapter import Adapter
 from foretell.stream.kafka.clients import secrets
 from foretell.stream.messages.blocks import Place
@@ -47,15 +46,6 @@ class Outcome:
 
     code: str = ""
     message: str = ""
-
-
-def tune_interpreter() -> None:
-    """For a process that is a worker and nothing else."""
-    # Rows make many short-lived containers and no cycles: the collector would walk them for nothing.
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
-    # Between two calls of the network the loop waits so long for a courier that is busy; 5 ms unless told.
-    sys.setswitchinterval(0.0005)
 
 
 class WorkerActor:
