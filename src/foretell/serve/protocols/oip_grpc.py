@@ -62,7 +62,9 @@ def make_server(servicer: "OipGrpc", settings: ServeSettings) -> grpc.aio.Server
             ("grpc.so_reuseport", 1),
             ("grpc.max_receive_message_length", settings.limits.body_bytes),
             ("grpc.max_send_message_length", -1),
+            # Between the two it would refuse by chance, the more the larger.
             ("grpc.max_metadata_size", settings.limits.header_bytes),
+            ("grpc.absolute_max_metadata_size", settings.limits.header_bytes),
             ("grpc.max_connection_idle_ms", int(settings.limits.idle * 1000)),
         ]
     )
