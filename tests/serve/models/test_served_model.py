@@ -62,6 +62,41 @@ def test_calls_from_several_loops_of_several_threads(model: ServedModel, forecas
             assert np.abs(answer.outputs["forecast"] - expected).max() <= 1e-4
 
 
+def test_a_call_that_is_cancelled_before_its_turn_leaves_nothing_behind(
+    serve: Callable[..., ServedModel], forecaster: Forecaster, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = serve(max_batch_size=16)
+
+    async def ask() -> Answer:
+        together = [asyncio.create_task(model.infer(call(windows(1, seed)))) for seed in range(2)]
+        await asyncio.sleep(0)
+        for task in together:
+            task.cancel()
+        await asyncio.gather(*together, return_exceptions=True)
+        return await model.infer(call(windows(1, 7)))
+
+    answer = asyncio.run(ask())
+    assert np.abs(answer.outputs["forecast"] - forecaster.predict(windows(1, 7)).values).max() <= 1e-4
+    assert not caplog.records
+
+
+def test_a_loop_that_is_closed_before_its_turn_keeps_nobody(
+    serve: Callable[..., ServedModel], forecaster: Forecaster
+) -> None:
+    model = serve(max_batch_size=16)
+
+    def ask(seed: int) -> Answer:
+        return asyncio.run(asyncio.wait_for(model.infer(call(windows(1, seed))), 5))
+
+    async def leave() -> None:
+        for seed in range(3):
+            asyncio.create_task(model.infer(call(windows(1, seed))))  # noqa: RUF006
+        await asyncio.sleep(0)
+
+    asyncio.run(leave())
+    assert np.abs(ask(9).outputs["forecast"] - forecaster.predict(windows(1, 9)).values).max() <= 1e-4
+
+
 def test_what_comes_while_the_engine_is_busy_goes_together(model: ServedModel, engine: Gated) -> None:
     async def ask() -> list[Answer]:
         first = await busy(model, engine)

@@ -209,7 +209,7 @@ class ServedModel:
 
     def _next_here(self) -> Batch | None:
         scheduler, cost = self._scheduler, self._scheduler.cost
-        if scheduler.running is not None or not cost.known:
+        if scheduler.running is not None or not scheduler.rows or not cost.known:
             return None
         if not self._inline.fits_turn(cost.at_most(min(scheduler.rows, cost.paying))):
             return None
