@@ -7,5 +7,6 @@ limits.py     token buckets that several replicas share
 exchange.py   how replicas tell one another what was spent
 ray_exchange.py   … through a Ray actor
 guard.py      the one who stands at the door: authorization in, identity or refusal out
-startup.py    what is checked before anything listens: address, TLS, Ray's own token
+startup.py    what is checked before anything listens: address, files of the node, Ray's own token
+tls.py        the lane's certificate and key: read, and looked at as clients will
 """
