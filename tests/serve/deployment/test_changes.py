@@ -11,7 +11,7 @@ import pytest
 from foretell.config import Settings
 from foretell.serve.deployment.autoscaling import AutoscalingConfig
 from foretell.serve.deployment.changes import Changes
-from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.deployed import Deployed, Scale
 from foretell.serve.deployment.fleet import FleetStatus
 from foretell.serve.deployment.plan import Plan
 from foretell.serve.deployment.resources import ResourceConfig
@@ -27,12 +27,13 @@ class FakeFleet:
     def __init__(self) -> None:
         self.now = RUNNING
         self.loads = [7.0, 5.0]
+        self.scale: Scale = AutoscalingConfig(target_ongoing_requests=5)
 
     def status(self) -> FleetStatus:
         return self.now
 
     def deployed(self) -> Deployed:
-        return Deployed(Plan(Settings(), ()), AutoscalingConfig(target_ongoing_requests=5), ResourceConfig())
+        return Deployed(Plan(Settings(), ()), self.scale, ResourceConfig())
 
     def replicas(self) -> list[ReplicaStats]:
         return [replace(STATS, load=load) for load in self.loads]
@@ -75,13 +76,26 @@ def test_load_that_brings_replicas_is_told_against_its_target(look: Any, fleet: 
     assert look(up) == [("INFO", f"running; replicas: 2 running, 1 starting ({why})")]
     # The reason is told with the first line that it brings, not with each.
     assert look(replace(up, replicas={"RUNNING": 3})) == [("INFO", "running; replicas: 3 running")]
-    fleet.loads = []
-    down = FleetStatus("RUNNING", {"RUNNING": 2}, "Downscaling from 3 to 2 replicas.", "AUTOSCALING")
-    assert look(down) == [("INFO", "running; replicas: 2 running (from 3 to 2 by load)")]
 
 
-def test_a_number_that_was_asked_for_is_told_as_such(look: Any) -> None:
+def test_a_change_that_is_quicker_than_a_look_has_its_reason_too(look: Any, fleet: FakeFleet) -> None:
     look(RUNNING)
+    fleet.loads = [0.5]
+    down = FleetStatus("RUNNING", {"RUNNING": 1}, "", "DOWNSCALE_COMPLETED")
+    why = "from 2 to 1 by load: 0.5 requests under way a replica, the target is 5"
+    assert look(down) == [("INFO", f"running; replicas: 1 running ({why})")]
+
+
+def test_a_replica_that_is_replaced_is_no_change_of_scale(look: Any) -> None:
+    look(RUNNING)
+    sick = replace(RUNNING, state="UNHEALTHY", replicas={"RUNNING": 1}, trigger="HEALTH_CHECK_FAILED")
+    look(sick)
+    assert look(RUNNING) == [("INFO", "running; replicas: 2 running")]
+
+
+def test_a_number_that_was_asked_for_is_told_as_such(look: Any, fleet: FakeFleet) -> None:
+    look(RUNNING)
+    fleet.scale = 4
     asked = FleetStatus(
         "RUNNING", {"RUNNING": 2, "STARTING": 2}, "Upscaling from 2 to 4 replicas.", "CONFIG_UPDATE_STARTED"
     )

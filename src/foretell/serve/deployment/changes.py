@@ -10,6 +10,7 @@ from foretell.serve.deployment.fleet import Fleet, FleetStatus
 
 log = logging.getLogger("foretell.serve")
 _COUNTS = re.compile(r"from (\d+) to (\d+) replicas")  # in Serve's words for what it is about to do
+_DONE = ("CONFIG_UPDATE_COMPLETED", "UPSCALE_COMPLETED", "DOWNSCALE_COMPLETED")
 _LOOK_S = 1.0
 _WELL = ("RUNNING", "DEPLOYING")
 
@@ -59,16 +60,19 @@ class Changes:
 
     def _why(self, status: FleetStatus) -> str:
         """Of a change that somebody decided on, and that has not been told yet."""
-        counts = _COUNTS.search(status.message)
-        if counts is None or status.message == self._before.message:
+        counts, before = _COUNTS.search(status.message), self._before
+        if counts is not None and status.message != before.message:
+            told = f"from {counts[1]} to {counts[2]}"
+        elif status.trigger in _DONE and before.trigger in _DONE and status.running != before.running:
+            told = f"from {before.running} to {status.running}"  # it was quicker than a look
+        else:
             return ""
-        told = f"from {counts[1]} to {counts[2]}"
-        if status.trigger != "AUTOSCALING":
-            return f"{told}, as asked"
         deployed = self._fleet.deployed()
+        if deployed is None or not isinstance(deployed.scale, AutoscalingConfig):
+            return f"{told}, as asked"
         loads = [one.load for one in self._fleet.replicas()]
-        if deployed is None or not isinstance(deployed.scale, AutoscalingConfig) or not loads:
-            return f"{told} by load"
+        if status.trigger == "CONFIG_UPDATE_STARTED" or not loads:
+            return f"{told}, by other bounds"
         mean, target = sum(loads) / len(loads), deployed.scale.target_ongoing_requests
         return f"{told} by load: {mean:.1f} requests under way a replica, the target is {target:g}"
 
