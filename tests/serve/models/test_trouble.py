@@ -85,6 +85,12 @@ def test_what_may_hang_is_not_evaluated_on_the_loop(serve: Serve, engine: Gated)
         assert (threading.current_thread().name in engine.threads) == bounded
 
 
+def test_a_long_roll_out_is_not_evaluated_on_the_loop(serve: Serve, engine: Gated) -> None:
+    model = quick(serve)
+    asyncio.run(model.infer(call(1, horizon=7 * 40)))
+    assert threading.current_thread().name not in engine.threads
+
+
 def test_a_late_answer_is_none_whoever_evaluated_it(serve: Serve, engine: Gated) -> None:
     for bounded in (True, False):
         engine.bounded, engine.slow = bounded, 0.0

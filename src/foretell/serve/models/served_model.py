@@ -211,7 +211,7 @@ class ServedModel:
         scheduler, cost = self._scheduler, self._scheduler.cost
         if scheduler.running is not None or not scheduler.rows or not cost.known:
             return None
-        if not self._inline.fits_turn(cost.at_most(min(scheduler.rows, cost.paying))):
+        if not self._inline.fits_turn(cost.at_most(min(scheduler.load, cost.paying))):
             return None
         batch = scheduler.next(time.monotonic())
         self._tell_refused()

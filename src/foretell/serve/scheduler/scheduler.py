@@ -56,6 +56,11 @@ class Scheduler:
         """That wait for a batch."""
         return self._queue.rows
 
+    @property
+    def load(self) -> int:
+        """Evaluations that wait: a row that is rolled out takes several."""
+        return self._queue.load
+
     def offer(self, work: Work, now: float) -> Refusal | None:
         """A caller asks: `None` when the work is taken, and its answer or refusal will come."""
         self._arrivals.saw(now)
