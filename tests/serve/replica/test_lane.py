@@ -302,7 +302,7 @@ def test_grpc_is_there_too(echo: Echo) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{both.grpc_port}") as channel:
         assert channel.unary_unary("/t.T/M")(b"abc", timeout=5) == b"cba"
         assert get(both.port).read() == b"/a"
-        both.drain(linger_s=0)
+        both.drain(limit_s=0.2, linger_s=0)
         with pytest.raises(grpc.RpcError):
             channel.unary_unary("/t.T/M")(b"abc", timeout=1)
 

@@ -31,6 +31,7 @@ from foretell.serve.security.guard import Guard, Identity
 
 Handler = Callable[[Any, Caller], Awaitable[Any]]
 
+_OLDEST_S = 5.0  # a connection; then its client is asked to open another
 _STATUS = {
     "unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
     "forbidden": grpc.StatusCode.PERMISSION_DENIED,
@@ -66,6 +67,8 @@ def make_server(servicer: "OipGrpc", settings: ServeSettings) -> grpc.aio.Server
             ("grpc.max_metadata_size", settings.limits.header_bytes),
             ("grpc.absolute_max_metadata_size", settings.limits.header_bytes),
             ("grpc.max_connection_idle_ms", int(settings.limits.idle * 1000)),
+            # A replica that leaves waits for it (`replica.grpc_leave`); replicas that come get their share.
+            ("grpc.max_connection_age_ms", int(1000 * min(settings.drain / 3, _OLDEST_S))),
         ]
     )
     server.add_generic_rpc_handlers((servicer.handlers(),))

@@ -14,6 +14,7 @@ import uvloop
 from foretell.config import LimitSettings
 from foretell.errors import ConfigError
 from foretell.serve.protocols.asgi import Message, Receive, Scope, Send
+from foretell.serve.replica.grpc_leave import leave as leave_grpc
 from foretell.serve.replica.listener import ASGIApp, Listener, shared_socket
 
 T = TypeVar("T")
@@ -120,9 +121,7 @@ class Lane:
         await asyncio.wrap_future(self.submit(_call(self._app, scope, receive_there, send_there)))
 
     async def _open(self) -> None:
-        if (
-            self._ended
-        ):  # a question after its health that came too late must not open the door of one that goes
+        if self._ended:  # Serve may still ask after the health of one that goes
             return
         try:
             shared = shared_socket(self._host, self.port)
@@ -157,7 +156,7 @@ class Lane:
         if listener is not None:
             self._go(listener.leave(linger_s, limit_s, at_once=at_once))
         if server is not None:
-            self._go(server.stop(limit_s))
+            self._go(leave_grpc(server, self.grpc_port, limit_s))
         await asyncio.gather(*self._leaving)  # also those that began to leave before
 
     def _go(self, leaving: Coroutine[Any, Any, None]) -> None:
