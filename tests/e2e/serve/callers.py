@@ -115,7 +115,7 @@ def mistaken(pause_s: float = 0.0) -> Caller:
             except LOST:
                 end, reason = End.LOST, mistake.name
                 connection.close()
-            if end is End.REFUSED and reason != mistake.code:
+            if end is End.REFUSED and reason not in (mistake.code, mistake.leaving):
                 end, reason = End.WRONG, f"{reason} instead of {mistake.code}"
             load.ledger.end(question, f"mistake: {mistake.name}", end, reason)
             await asyncio.sleep(pause_s)

@@ -15,12 +15,16 @@ _TOO_MANY = 10**9  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`request`: made of a question that was a good one. `code`: of the refusal."""
+    """`request`: made of a question that was a good one. `code`: of the refusal.
+
+    `leaving`: another one, which a replica that leaves may give.
+    """
 
     name: str
     code: str
     request: Callable[[Question], Request]
     method: str = "POST"
+    leaving: str = ""
 
     async def ask(self, connection: Connection, question: Question) -> Reply:
         request = self.request(question)
@@ -73,7 +77,8 @@ MISTAKES = (
     Mistake("NaN", "invalid", _with_nan),
     Mistake("wrong shape", "invalid", _turned),
     Mistake("half a body of JSON", "bad_request", _cut),
-    Mistake("no such model", "model_not_found", _elsewhere("/v2/models/nobody/infer")),
+    # A replica that leaves may not know what the others have by now.
+    Mistake("no such model", "model_not_found", _elsewhere("/v2/models/nobody/infer"), leaving="not_ready"),
     Mistake("no such version", "model_not_found", _elsewhere("/v2/models/weather/versions/9/infer")),
     Mistake("no such path", "not_found", _elsewhere("/v3")),
     Mistake("GET", "method_not_allowed", _elsewhere("/v2/models/weather/infer"), "GET"),

@@ -169,7 +169,7 @@ def open_files(fleet: Fleet) -> int:
 
 
 def test_replicas_come_and_go_under_load(fleet: Fleet, models: Models) -> None:
-    callers = [steady(), steady(a_spin, TENSORS), fleeting(), over_grpc(), patient()]
+    callers = [steady(), steady(a_spin, TENSORS), fleeting(), patient(), *(over_grpc() for _ in range(4))]
     with Load(ports(fleet), [models.weather], callers) as load:
         more(load)
         fleet.call("scale_deployment", 3)
