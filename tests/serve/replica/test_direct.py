@@ -89,6 +89,16 @@ def test_a_whole_call_is_direct(lane: Lane) -> None:
     assert talk(lane, request(b"a"), count=1) == [b"direct a"]
 
 
+def test_a_lane_that_leaves_does_not_wait_for_who_was_answered(lane: Lane) -> None:
+    with socket.create_connection(("127.0.0.1", lane.port), timeout=5) as connection:
+        connection.sendall(request(b"a"))
+        assert answers(connection, 1) == [b"direct a"]
+        began = time.monotonic()
+        lane.drain(limit_s=5, linger_s=0)
+        assert time.monotonic() - began < 0.8
+        assert connection.recv(1) == b""
+
+
 @pytest.mark.parametrize(
     "other",
     [

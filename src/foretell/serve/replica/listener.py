@@ -329,7 +329,7 @@ class Connection(HttpToolsProtocol):
         if self._coming_since is not None:
             return
         if self.cycle is None:
-            if not fresh:
+            if not fresh or self._idle_since is not None:
                 self.transport.close()
         elif self.cycle.response_complete:
             self.transport.close()
