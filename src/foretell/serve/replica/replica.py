@@ -11,7 +11,6 @@ from typing import Any
 
 import ray
 from ray.serve import ingress
-from ray.serve._private import replica as serve_replica
 
 from foretell.errors import EngineError, ForetellError
 from foretell.interpreter import tune_interpreter
@@ -29,6 +28,7 @@ from foretell.serve.replica.lane import GrpcDoor, Lane
 from foretell.serve.replica.listener import ASGIApp
 from foretell.serve.replica.node_figures import NodeFigures, node_folder
 from foretell.serve.replica.outlook import Outlook
+from foretell.serve.replica.serve_patches import close_port_hole, tell_load_after_changes
 from foretell.serve.replica.vitals import Vitals
 from foretell.serve.security.exchange import keep_exchanging
 from foretell.serve.security.guard import Guard
@@ -51,6 +51,7 @@ class _Replica:
 
     def __init__(self, deployed: Deployed) -> None:
         close_port_hole()
+        tell_load_after_changes()
         plan = deployed.plan
         self._lane: Lane | None = None
         settings = plan.settings
@@ -213,17 +214,3 @@ def _open(plan: Plan) -> Registry:
 
 # Under another name than the class that Serve makes of it, which therefore travels by value.
 Replica: Any = ingress()(_Replica)
-
-
-def close_port_hole() -> None:
-    """A replica's gRPC port of Serve's own would listen on all addresses: it is for nodes of the cluster."""
-    add_port = serve_replica.add_port_to_grpc_server
-    if getattr(add_port, "closed_by_foretell", False):
-        return
-    address = ray.util.get_node_ip_address()
-
-    def add(server: Any, asked: str) -> int:
-        return int(add_port(server, asked.replace("[::]", f"[{address}]" if ":" in address else address)))
-
-    add.closed_by_foretell = True  # type: ignore[attr-defined]
-    serve_replica.add_port_to_grpc_server = add
