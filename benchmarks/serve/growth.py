@@ -18,7 +18,6 @@ from foretell.serve.scheduler.cost import CostModel
 from foretell.serve.scheduler.scheduler import Scheduler
 from foretell.serve.scheduler.work import Batch, Work
 
-REPLICAS = (1, 2)
 CONNECTIONS = 32
 _ROW_S = 1e-5  # what the engine of this queue takes for a row
 _DECISIONS = 2_000
@@ -37,7 +36,7 @@ def measure(sizes: Sizes) -> Part:
         return part
     with tempfile.TemporaryDirectory(prefix="foretell-bench-") as name:
         bundle = model_a(Path(name))
-        for replicas in REPLICAS:
+        for replicas in sizes.replicas:
             with foretell(bundle, Path(name), replicas=replicas) as door:
                 asked = door.as_json()
                 shots = [

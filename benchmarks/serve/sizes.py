@@ -13,6 +13,7 @@ class Sizes:
         offered_s: an overload. turn_s: one turn of a batching policy. turns: of each.
         batch_sizes, waits_ms: of the fixed policies that adaptive batching is held against.
         callers: at once, for each sweep. waiting: works in a queue whose decisions are timed.
+        replicas: of the fleets that are compared.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Sizes:
     waits_ms: tuple[float, ...]
     callers: tuple[int, ...]
     waiting: tuple[int, ...]
+    replicas: tuple[int, ...]
 
 
 FULL = Sizes(
@@ -44,6 +46,7 @@ FULL = Sizes(
     waits_ms=(0.0, 1.0, 5.0),
     callers=(1, 16, 64),
     waiting=(10, 100, 1_000, 10_000),
+    replicas=(1, 2),
 )
 QUICK = Sizes(
     "quick",
@@ -59,6 +62,7 @@ QUICK = Sizes(
     waits_ms=(0.0, 2.0),
     callers=(1, 64),
     waiting=(10, 1_000, 10_000),
+    replicas=(1, 2),
 )
 TINY = Sizes(
     "tiny",
@@ -74,5 +78,6 @@ TINY = Sizes(
     waits_ms=(0.0,),
     callers=(1, 4),
     waiting=(10, 100),
+    replicas=(1,),
 )
 SIZES = {sizes.name: sizes for sizes in (FULL, QUICK, TINY)}
