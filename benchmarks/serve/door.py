@@ -60,7 +60,13 @@ class Door:
 
 @contextlib.contextmanager
 def foretell(
-    bundle: Bundle, folder: Path, *, replicas: int = 1, everything: bool = False, access_log: bool = False
+    bundle: Bundle,
+    folder: Path,
+    *,
+    replicas: int = 1,
+    everything: bool = False,
+    access_log: bool = False,
+    queue_rows: int | None = None,
 ) -> Iterator[Door]:
     """Without keys and limits; `everything`: with both, and a rate that each request is counted against."""
     port, grpc_port = free_ports(2)
@@ -71,6 +77,8 @@ def foretell(
         "gpu": False,
         "access_log": access_log,
     }
+    if queue_rows is not None:
+        serve["batch"] = {"max_queue_rows": queue_rows}
     key = ""
     if everything:
         keys = folder / f"keys-{port}.json"

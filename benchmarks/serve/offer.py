@@ -17,6 +17,7 @@ import numpy as np
 import uvloop
 
 _MOST = 8_000  # connections
+LOST = "lost"  # its connection ended, or none could be had
 _GRACE_S = 15.0  # after the last request, for answers that are still to come
 MARK = b"FORETELL"  # eight bytes in a request that are another number each time
 
@@ -51,7 +52,7 @@ class Tally(msgspec.Struct):
 
     @property
     def answered(self) -> int:
-        return sum(self.statuses.values())
+        return sum(count for status, count in self.statuses.items() if status != LOST)
 
     @property
     def ok(self) -> int:
@@ -110,7 +111,7 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < end + 4 + length:
             return
         self._buffer = b""
-        self._load.answered(self, head[9:12].decode())
+        self._load.answered(self, head[9:12].decode(), stays=b"connection: close" not in head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._load.lost(self)
@@ -139,7 +140,8 @@ class _Load:
         if self._job.rate:
             await self._open_loop(begin)
         else:
-            await asyncio.gather(*(self._connect("low", begin) for _ in range(self._job.callers)))
+            for _ in range(self._job.callers):
+                self._send("low", begin)
             await asyncio.sleep(self._job.seconds)
         seconds = time.perf_counter() - begin
         self._ending = True
@@ -167,6 +169,8 @@ class _Load:
                 await asyncio.sleep(0)  # answers have their turn, also where sending is late
 
     def _send(self, kind: str, due: float) -> None:
+        self._tallies[kind].sent += 1
+        self._under_way += 1
         if self._free:
             self._ask(self._free.pop(), kind, due)
         elif len(self._open) + len(self._connecting) < _MOST:
@@ -174,40 +178,47 @@ class _Load:
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
         else:
-            self._tallies[kind].sent += 1  # and never answered: that is told
-            self._under_way += 1
+            self._over(kind, LOST)
 
     async def _connect(self, kind: str, due: float) -> None:
-        _, connection = await self._loop.create_connection(
-            lambda: _Connection(self), "127.0.0.1", self._job.port
-        )
+        try:
+            _, connection = await self._loop.create_connection(
+                lambda: _Connection(self), "127.0.0.1", self._job.port
+            )
+        except OSError:
+            self._over(kind, LOST)
+            return
         self._open.add(connection)
         self._ask(connection, kind, due)
 
     def _ask(self, connection: _Connection, kind: str, due: float) -> None:
         before, after = self._parts[kind]
         # Eight digits; read as two FP32 they are two very small numbers.
-        request = b"%s%08d%s" % (before, next(self._numbers) % 100_000_000, after)
-        self._tallies[kind].sent += 1
-        self._under_way += 1
-        connection.ask(kind, request, due)
+        connection.ask(kind, b"%s%08d%s" % (before, next(self._numbers) % 100_000_000, after), due)
 
-    def answered(self, connection: _Connection, status: str) -> None:
-        tally, now = self._tallies[connection.kind], time.perf_counter()
-        late = now - connection.due
-        tally.statuses[status] = tally.statuses.get(status, 0) + 1
+    def _over(self, kind: str, status: str) -> None:
+        statuses = self._tallies[kind].statuses
+        statuses[status] = statuses.get(status, 0) + 1
         self._under_way -= 1
+
+    def answered(self, connection: _Connection, status: str, *, stays: bool) -> None:
+        kind, now = connection.kind, time.perf_counter()
+        late = now - connection.due
+        connection.kind = ""
+        self._over(kind, status)
         if status == "200":
-            self._latencies[connection.kind].append(late)
-            tally.in_time += connection.kind != "high" or late * 1e3 <= self._job.within_ms
-        if self._job.rate or self._ending:
+            self._latencies[kind].append(late)
+            self._tallies[kind].in_time += kind != "high" or late * 1e3 <= self._job.within_ms
+        if stays:
             self._free.append(connection)
-        else:
-            self._ask(connection, connection.kind, now)
+        if not (self._job.rate or self._ending):
+            self._send(kind, now)
 
     def lost(self, connection: _Connection) -> None:
         self._open.discard(connection)
-        if connection in self._free:
+        if connection.kind:
+            self._over(connection.kind, LOST)
+        elif connection in self._free:
             self._free.remove(connection)
 
 

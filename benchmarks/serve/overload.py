@@ -14,6 +14,7 @@ DEADLINE_MS = 100.0
 SHARE = 0.2
 TIMES = 2.0
 _CALLERS = 64
+_QUEUE_ROWS = 1_000  # so that it is full soon after an overload begins
 _ROWS = 1
 
 
@@ -21,7 +22,7 @@ def measure(sizes: Sizes) -> Part:
     """Model B. Capacity first, by as many callers as keep it busy; then twice that, by the clock."""
     with tempfile.TemporaryDirectory(prefix="foretell-bench-") as name:
         bundle = model_b(Path(name))
-        with foretell(bundle, Path(name)) as door:
+        with foretell(bundle, Path(name), queue_rows=_QUEUE_ROWS) as door:
             offered(_job(door, sizes.warm_s))
             runs = [_run(door, sizes) for _ in range(sizes.repeats)]
     high = [done.classes["high"] for _, done in runs]
