@@ -107,3 +107,14 @@ def test_it_goes_on_trying_until_the_deadline(closed: int, monkeypatch: pytest.M
 )
 def test_whose_ray_it_is(settings: dict[str, str], own: bool) -> None:
     assert Cluster(RaySettings.model_validate({"head_address": None, **settings}), 2).own is own
+
+
+def test_a_cluster_answers_while_somebody_listens_there() -> None:
+    cluster = Cluster(RaySettings(head_address="127.0.0.1:1"), 1)
+    with socket.socket() as head:
+        head.bind(("127.0.0.1", 0))
+        head.listen()
+        cluster.address = f"ray://127.0.0.1:{head.getsockname()[1]}"
+        assert cluster.answers()
+    assert not cluster.answers()
+    assert Cluster(RaySettings(head_address="local"), 1).answers()  # its processes are looked at instead
