@@ -70,14 +70,13 @@ class Audit:
             return {}
         return {m.group_instance_id: {p.partition for p in m.assignment.topic_partitions} for m in members}
 
-    def read(self, limit_s: float = 30.0) -> None:
+    def read(self) -> None:
         """Read on up to where the topics end now; open transactions are waited for."""
         ends = self._ends([self._names.output, self._names.dead_letters])
-        deadline = time.monotonic() + limit_s
         # Rows first, and as far as any outcome can be. A row stands there twice where its producer retried.
-        rows = list(self._messages(self._ends([self._names.input]), deadline))
+        rows = list(self._messages(self._ends([self._names.input])))
         self._promises.add([(_place(message), self._row(message)) for message in rows])
-        for message in self._messages(ends, deadline):
+        for message in self._messages(ends):
             self._judge(message)
 
     def finish(self) -> None:
@@ -163,8 +162,8 @@ class Audit:
                 if time.monotonic() > deadline:
                     raise
 
-    def _messages(self, ends: dict[Place, int], deadline: float) -> Iterator[Message]:
-        """Committed records from where reading stood to these ends."""
+    def _messages(self, ends: dict[Place, int]) -> Iterator[Message]:
+        """Committed records from where reading stood to these ends: it may take long, but not stand still."""
         waiting = {place for place, end in ends.items() if end > self._next[place]}
         consumer = Consumer(
             {
@@ -177,9 +176,10 @@ class Audit:
             }
         )
         consumer.assign([TopicPartition(*place, self._next[place]) for place in waiting])
+        moved = time.monotonic()
         try:
             while waiting:
-                if time.monotonic() > deadline:
+                if time.monotonic() - moved > _PATIENCE_S:
                     self._trouble(f"{sorted(waiting)} cannot be read to its end: is a transaction left open?")
                     return
                 for message in consumer.consume(10_000, 0.2):
@@ -190,6 +190,7 @@ class Audit:
                     if message.error() is None and message.offset() < ends[place]:
                         yield message
                     self._next[place] = min(message.offset() + (message.error() is None), ends[place])
+                    moved = time.monotonic()
                     if self._next[place] == ends[place]:
                         waiting.discard(place)
         finally:
