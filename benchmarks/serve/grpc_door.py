@@ -66,6 +66,8 @@ def _servers(bundle: Bundle, folder: Path, sizes: Sizes) -> dict[str, Start]:
 
     servers: dict[str, Start] = {FORETELL: ours, AIO: echo(sys.executable, "grpc_echo.py", "aio")}
     servers["empty echo of grpc's threads"] = echo(sys.executable, "grpc_echo.py", "sync")
+    if sizes.peers:
+        servers["the same, each call handed to a loop"] = echo(sys.executable, "grpc_echo.py", "handed")
     if sizes.peers and GRPCLIB.exists():
         servers["empty grpclib echo (HTTP/2 in Python)"] = echo(str(GRPCLIB), "grpclib_program.py")
     return servers

@@ -1,8 +1,9 @@
-"""The least that a gRPC server can do, an empty answer to any call: `python grpc_echo.py aio|sync PORT`."""
+"""The least that a gRPC server can do, an empty answer to any call: `grpc_echo.py aio|sync|handed PORT`."""
 
 import asyncio
 import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +32,20 @@ def answer_sync(request: bytes, context: Any) -> bytes:
     return b""
 
 
+def handing() -> Any:
+    """Threads again, that ask a loop of its own: where foretell's scheduler and its callers live."""
+    loop = uvloop.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    async def answer_there() -> bytes:
+        return b""
+
+    def answer(request: bytes, context: Any) -> bytes:
+        return asyncio.run_coroutine_threadsafe(answer_there(), loop).result()
+
+    return answer
+
+
 async def serve_aio(port: str) -> None:
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((Handlers(answer_aio),))
@@ -42,9 +57,9 @@ async def serve_aio(port: str) -> None:
     await server.stop(None)
 
 
-def serve_sync(port: str) -> None:
+def serve_sync(port: str, answer: Any) -> None:
     server = grpc.server(ThreadPoolExecutor(_THREADS))
-    server.add_generic_rpc_handlers((Handlers(answer_sync),))
+    server.add_generic_rpc_handlers((Handlers(answer),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
@@ -57,4 +72,4 @@ if __name__ == "__main__":
         uvloop.run(serve_aio(port))  # as the lane has it
     else:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-        serve_sync(port)
+        serve_sync(port, answer_sync if kind == "sync" else handing())
