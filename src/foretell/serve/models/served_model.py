@@ -34,9 +34,9 @@ _TRIES = 3
 class ServedModel:
     """Calls may come from any loop of any thread; one batch is evaluated at a time.
 
-    Mostly that is done by a thread of the model's own, as the engine lets go of the GIL meanwhile. A call
-    that comes alone and is quick is evaluated right where it came in: handing it to another thread and back
-    would take as long as the evaluation itself.
+    Mostly that is done by a thread of the model's own, as the engine lets go of the GIL meanwhile. What is
+    quick is evaluated right where it came in, a call that comes alone at once, and calls that one turn of
+    the loop brings together after it: handing them to another thread and back would take as long.
 
     An evaluation that takes longer than `stuck_s` will not end: its calls fail, and all others are refused,
     so that they ask another replica. Should it end after all, the model goes on.
