@@ -205,7 +205,10 @@ class ServedModel:
             if batch is None:
                 self._changed.notify()
                 return
-        self._evaluate(batch)
+        self._evaluate(batch, more_here=True)
+        with self._changed:
+            if self._scheduler.rows and self._scheduler.running is None:
+                self._soon(asyncio.get_running_loop())  # its connections have their turn first
 
     def _next_here(self) -> Batch | None:
         scheduler, cost = self._scheduler, self._scheduler.cost
@@ -271,8 +274,9 @@ class ServedModel:
                 self._changed.wait(step.until - now if step else None)
             return None
 
-    def _evaluate(self, batch: Batch) -> None:
-        """Evaluate it and tell everybody whose answer is complete."""
+    def _evaluate(self, batch: Batch, *, more_here: bool = False) -> None:
+        """Evaluate it and tell everybody whose answer is complete. `more_here`: what still waits is not the
+        thread's."""
         start = time.monotonic()
         parts = self._parts(batch.pieces)
         end = time.monotonic()
@@ -287,7 +291,7 @@ class ServedModel:
             # Of a batch that was tried again piece by piece the time says nothing.
             complete = self._scheduler.finished(batch, end - start if whole else 0.0, end)
             self._tell_refused()
-            if self._scheduler.rows or self._closing:
+            if self._closing or (self._scheduler.rows and not more_here):
                 self._changed.notify_all()
         answered: list[tuple[Caller, Outcome]] = []
         waited: list[tuple[Priority, float]] = []
