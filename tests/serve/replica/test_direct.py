@@ -12,7 +12,7 @@ import pytest
 
 from foretell.serve.protocols.asgi import Receive, Scope, Send
 from foretell.serve.protocols.http import Header, Response
-from foretell.serve.replica.direct import is_direct
+from foretell.serve.replica.direct import Direct, is_direct
 from foretell.serve.replica.lane import Lane
 
 PATH = "/v2/models/weather/infer"
@@ -183,6 +183,30 @@ def test_what_is_direct() -> None:
     assert not is_direct(b"POST", PATH.encode(), [(b"content-length", b"65537")])
     assert not is_direct(b"POST", PATH.encode(), [*length, (b"expect", b"100-continue")])
     assert not is_direct(b"POST", PATH.encode(), [*length, (b"content-encoding", b"gzip")])
+
+
+def test_given_up_in_the_turn_that_brings_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    class Connection:
+        def direct_done(self, sent: bytes, close: bool) -> None:
+            raise AssertionError("nobody is there")
+
+    async def scenario() -> None:
+        future = asyncio.get_running_loop().create_future()
+
+        async def answer() -> tuple[Response, list[Header]]:
+            await future
+            return Response(b""), []
+
+        direct = Direct(Connection(), [])
+        direct.start(answer())
+        future.set_result(None)
+        direct.abandon()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert direct.response_complete
+
+    asyncio.run(scenario())
+    assert not caplog.records
 
 
 async def _set(event: asyncio.Event) -> None:

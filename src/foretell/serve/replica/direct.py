@@ -79,6 +79,8 @@ class Direct:
 
     def _step(self, waited: "asyncio.Future[Any] | None") -> None:
         assert self._coroutine is not None
+        if self.response_complete:
+            return  # given up in the same turn of the loop that brought what it waited for
         try:
             future = self._coroutine.send(None)
         except StopIteration as done:
