@@ -28,15 +28,16 @@ def measure(sizes: Sizes) -> Part:
     """Calls a second and latency by way and connections."""
     part = Part("grpc")
     taken: dict[tuple[str, int], list[Done]] = {}
+    counts = sizes.connections[::2]  # one, and many
     with tempfile.TemporaryDirectory(prefix="foretell-bench-") as name:
         servers = _servers(model_a(Path(name)), Path(name), sizes)
         for _ in range(sizes.repeats):
             for server, start in servers.items():
                 with start() as (port, asked):
-                    for connections in sizes.connections:
+                    for connections in counts:
                         job = Job(port, asked, connections, sizes.seconds, sizes.warm_s)
                         taken.setdefault((server, connections), []).append(load(job))
-    for connections in sizes.connections:
+    for connections in counts:
         ours, echoes = taken[FORETELL, connections], taken[AIO, connections]
         ratios = [mine.rate / echo.rate for mine, echo in zip(ours, echoes, strict=True)]
         part.figures.append(Figure(f"calls/s at {_words(connections)}: foretell / {AIO}", ratios, "ratio"))
