@@ -19,6 +19,7 @@ from foretell.demo.apache_kafka import free_ports
 from foretell.serve.protocols.oip_messages import message
 
 FORETELL, AIO = "foretell", "empty grpc.aio echo"
+_MANY = 32
 GRPCLIB = ENVIRONMENTS / "grpclib" / "bin" / "python"
 
 Start = Callable[[], contextlib.AbstractContextManager[tuple[int, bytes]]]  # a port, and a message for it
@@ -28,7 +29,7 @@ def measure(sizes: Sizes) -> Part:
     """Calls a second and latency by way and connections."""
     part = Part("grpc")
     taken: dict[tuple[str, int], list[Done]] = {}
-    counts = sizes.connections[::2]  # one, and many
+    counts = sorted({sizes.connections[0], min(_MANY, sizes.connections[-1])})
     with tempfile.TemporaryDirectory(prefix="foretell-bench-") as name:
         servers = _servers(model_a(Path(name)), Path(name), sizes)
         for _ in range(sizes.repeats):
