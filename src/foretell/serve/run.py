@@ -29,12 +29,11 @@ def run_serve(settings: Settings, models: Sequence[str], ready: Callable[[Deploy
     Raises:
         ForetellError: why it could not start, or not go on.
     """
-    service = Service(settings)
     with asked_to_end() as asked:
+        service = Service(settings, asked.listen)
         try:
             deployed = service.start(models)
             asked.starting = False
-            asked.listen()
             ready(deployed)
             with Keeper(service, asked) as keeper:
                 while not asked.wait(_LOOK_S):
@@ -85,7 +84,6 @@ class Keeper:
         while not self._back_again():
             self._asked.wait(self._losses)
         self._asked.starting = False
-        self._asked.listen()
         self._back = time.monotonic()
         log.info("Ray is back, and the replicas with it, after %.0f s", self._back - began)
         self._changes = self._watch()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -64,3 +65,24 @@ def test_a_number_stays_as_it_was_asked_for(service: Service, caplog: pytest.Log
     assert service.deployed.scale == 10
     said = [record.getMessage() for record in caplog.records]
     assert said == ["this Ray has room for 8 replicas: 2 of 10 wait"]
+
+
+def test_an_end_does_not_wait_for_a_ray_that_ends_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, answered, closed = Service(Settings()), threading.Event(), []
+    cluster = SimpleNamespace(
+        own=True, alive=lambda: not answered.is_set(), close=lambda: closed.append(True)
+    )
+
+    def never(*, serve_too: bool) -> None:
+        answered.set()  # it was alive when it was asked
+        threading.Event().wait()
+
+    monkeypatch.setattr(service, "_cluster", cluster)
+    monkeypatch.setattr(service, "fleet", SimpleNamespace(close=never))
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    with caplog.at_level(logging.WARNING, "foretell.serve"):
+        service.stop()
+    assert closed == [True]
+    assert "signal this process alone" in caplog.text

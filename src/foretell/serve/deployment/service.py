@@ -4,8 +4,9 @@ import errno
 import logging
 import os
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ray
@@ -28,6 +29,7 @@ from foretell.serve.security.tls import certificate_names, tls_context
 from foretell.windows import WindowRules
 
 log = logging.getLogger("foretell.serve")
+_LOOK_S = 0.1
 
 
 class Service:
@@ -36,8 +38,10 @@ class Service:
     own: Ray is ours and ends with us.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reached: Callable[[], None] = lambda: None) -> None:
+        """`reached`: called when Ray was started or reached: it puts signal handlers over the caller's."""
         self.settings = settings
+        self._reached = reached
         self.fleet = Fleet()
         self._cluster: Cluster | None = None
 
@@ -125,6 +129,7 @@ class Service:
             raise RayUnreachable("Ray is gone, and it was not reached from here", cure="start again")
         self._cluster.close()
         self._cluster.connect(time.monotonic() + serve.wait)
+        self._reached()
         self.fleet.start(serve)
         if self.fleet.deployed() != wanted:  # replicas of a cluster may have gone on without us
             self.fleet.deploy(wanted)
@@ -139,10 +144,21 @@ class Service:
     def stop(self) -> None:
         """Drain and end; to be called once more does no harm."""
         if ray.is_initialized() and self.alive():
-            self.fleet.close(serve_too=not self.own)
+            self._drain()
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
+
+    def _drain(self) -> None:
+        """Where Ray ends meanwhile, as by a signal to the whole process group, nobody answers any more."""
+        ending = threading.Thread(
+            target=self.fleet.close, kwargs={"serve_too": not self.own}, name="drain", daemon=True
+        )
+        ending.start()
+        while ending.is_alive() and self.alive():
+            ending.join(_LOOK_S)
+        if ending.is_alive():
+            log.warning("Ray has ended before its replicas were drained: signal this process alone")
 
     def _roll_out(self, wanted: Deployed, watch_s: float | None = None) -> None:
         serve = self.settings.serve
@@ -163,6 +179,7 @@ class Service:
                 _free_port(self.settings.serve.host, port, look=True)  # told now, and not after Ray's start
         cluster.connect(time.monotonic() + self.settings.serve.wait)
         self._cluster = cluster
+        self._reached()
         return self._fitting(scale, resources)
 
     def _fitting(self, scale: Scale, resources: ResourceConfig) -> Scale:
