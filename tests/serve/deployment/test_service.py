@@ -72,7 +72,7 @@ def test_an_end_does_not_wait_for_a_ray_that_ends_too(
 ) -> None:
     service, answered, closed = Service(Settings()), threading.Event(), []
     cluster = SimpleNamespace(
-        own=True, alive=lambda: not answered.is_set(), close=lambda: closed.append(True)
+        own=True, alive=lambda: not answered.is_set(), answers=lambda: True, close=lambda: closed.append(True)
     )
 
     def never(*, serve_too: bool) -> None:
