@@ -4,7 +4,11 @@ import bentoml
 from network import Network, Window
 
 
-@bentoml.service(workers=1, traffic={"timeout": 30, "max_concurrency": 512})
+@bentoml.service(
+    workers=1,
+    traffic={"timeout": 30, "max_concurrency": 512},
+    logging={"access": {"enabled": False}},  # none of the others writes one
+)
 class Forecast:
     """One worker, as foretell has one replica. A request's batch holds its one window."""
 
