@@ -158,7 +158,7 @@ class _Worker(Worker):
 
 def run(job: Job) -> Done:
     """Work, and say what came of it."""
-    tune_interpreter()
+    tune_interpreter(young=200_000)
     settings = settings_for(job.flags)
     worker = _Worker(settings, Forecaster.open(Path(job.bundle), settings.engine), 0)
     commits = worker.commits

@@ -4,11 +4,14 @@ import gc
 import sys
 
 
-def tune_interpreter() -> None:
-    """Once all is loaded."""
-    # Rows and requests make many short-lived containers and no cycles: the collector would walk them, and all
-    # that was ever imported, for nothing.
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+def tune_interpreter(young: int) -> None:
+    """Once all is loaded.
+
+    Args:
+        young: objects after which the collector looks at those that are new. A block of rows makes many and
+            no cycles; requests make few, and cycles where one is refused.
+    """
+    gc.freeze()  # else the collector would walk all that was ever imported
+    gc.set_threshold(young, 10, 10)
     # A loop waits so long for a thread that is busy, between two calls of the network; 5 ms unless told.
     sys.setswitchinterval(0.0005)

@@ -67,7 +67,7 @@ class _Replica:
         self._outlook = Outlook(self._registry.figures, self._doors.ready, self._stats, gpus)
         self._figures = _node_figures(self._snapshot)
         self._lane = self._make_lane(plan)
-        tune_interpreter()
+        tune_interpreter(young=10_000)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """What Serve's own proxy asks."""

@@ -52,7 +52,7 @@ class WorkerActor:
     """`run` takes the actor's main thread; `status` and `stop` have one of their own."""
 
     def __init__(self, plan: Plan, index: int) -> None:
-        tune_interpreter()
+        tune_interpreter(young=200_000)
         settings = plan.settings
         setup(settings.log, secrets(settings.kafka))
         with tempfile.TemporaryDirectory(prefix="foretell-") as folder:
