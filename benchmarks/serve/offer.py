@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 import uvloop
 
-_MOST = 8_000  # connections
 LOST = "lost"  # its connection ended, or none could be had
 _GRACE_S = 15.0  # after the last request, for answers that are still to come
 MARK = b"FORETELL"  # eight bytes in a request that are another number each time
@@ -29,6 +28,7 @@ class Job(msgspec.Struct):
         requests: by class; `FORETELL` in one stands for eight bytes that differ from request to request.
         rate: a second. 0: as many as `callers` get, each asking again once it was answered.
         share: of the requests that are `high`; the others are `low`.
+        connections: opened before the first request is due, as a new one costs a server more than a request.
         within_ms: an answer to `high` that comes later, as its caller sees it, is late.
     """
 
@@ -39,6 +39,7 @@ class Job(msgspec.Struct):
     callers: int = 0
     share: float = 0.0
     within_ms: float = 0.0
+    connections: int = 1_500
 
 
 class Tally(msgspec.Struct):
@@ -133,9 +134,13 @@ class _Load:
         self._under_way = 0
         self._ending = False
         self._behind = 0.0
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, deque[float]] = {
+            kind: deque() for kind in ("high", "low")
+        }  # for a connection
 
     async def run(self) -> Done:
+        for _ in range(self._job.connections if self._job.rate else self._job.callers):
+            await self._connect()
         begin = time.perf_counter()
         if self._job.rate:
             await self._open_loop(begin)
@@ -173,23 +178,15 @@ class _Load:
         self._under_way += 1
         if self._free:
             self._ask(self._free.pop(), kind, due)
-        elif len(self._open) + len(self._connecting) < _MOST:
-            task = self._loop.create_task(self._connect(kind, due))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
         else:
-            self._over(kind, LOST)
+            self._waiting[kind].append(due)
 
-    async def _connect(self, kind: str, due: float) -> None:
-        try:
-            _, connection = await self._loop.create_connection(
-                lambda: _Connection(self), "127.0.0.1", self._job.port
-            )
-        except OSError:
-            self._over(kind, LOST)
-            return
+    async def _connect(self) -> None:
+        _, connection = await self._loop.create_connection(
+            lambda: _Connection(self), "127.0.0.1", self._job.port
+        )
         self._open.add(connection)
-        self._ask(connection, kind, due)
+        self._free.append(connection)
 
     def _ask(self, connection: _Connection, kind: str, due: float) -> None:
         before, after = self._parts[kind]
@@ -211,6 +208,9 @@ class _Load:
             self._tallies[kind].in_time += kind != "high" or late * 1e3 <= self._job.within_ms
         if stays:
             self._free.append(connection)
+            for waiting, dues in self._waiting.items():
+                if dues and self._free:
+                    self._ask(self._free.pop(), waiting, dues.popleft())
         if not (self._job.rate or self._ending):
             self._send(kind, now)
 

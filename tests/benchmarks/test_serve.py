@@ -69,7 +69,7 @@ def measure(*parts: str, out: Path) -> dict[str, float]:
 def test_an_offered_load_counts_each_request(server: tuple[int, set[bytes]]) -> None:
     port, asked = server
     kinds = {"low": requests.post("/", b"FORETELL"), "high": requests.post("/", b"FORETELL no")}
-    done = offer.offered(offer.Job(port, kinds, 0.5, rate=200.0, share=0.25, within_ms=1e4))
+    done = offer.offered(offer.Job(port, kinds, 0.5, rate=200.0, share=0.25, within_ms=1e4, connections=4))
     low, high = done.classes["low"], done.classes["high"]
     assert low.sent + high.sent == len(asked) == 100
     assert low.statuses == {"200": low.sent}
