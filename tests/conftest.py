@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tests.certificates import Pems
@@ -21,6 +22,10 @@ from foretell.rows.adapter import Adapter
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 CLIENTS = Path(__file__).resolve().parents[1] / ".bench-venvs" / "clients"
+
+# Machines are shared: an example that takes long says nothing of the code.
+settings.register_profile("foretell", deadline=None)
+settings.load_profile("foretell")
 
 
 def must_run() -> bool:

@@ -90,7 +90,7 @@ def expected(rules: WindowRules, rows: list[Row], reference: ModuleType) -> list
     return [series[s].row(time_us, values, record_us) for s, time_us, values, record_us in rows]
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(case=cases())
 def test_equals_the_reference_however_it_is_cut(
     reference: ModuleType, case: tuple[WindowRules, list[Row], list[int]]
@@ -113,7 +113,7 @@ def test_equals_the_reference_however_it_is_cut(
     assert got == expected(rules, rows, reference)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(case=cases(), aborted=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_an_aborted_block_leaves_no_trace(
     reference: ModuleType, case: tuple[WindowRules, list[Row], list[int]], aborted: list[bool]
@@ -134,7 +134,7 @@ def test_an_aborted_block_leaves_no_trace(
     assert got == expected(rules, rows, reference)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(case=cases())
 def test_goes_on_from_a_dump(reference: ModuleType, case: tuple[WindowRules, list[Row], list[int]]) -> None:
     rules, rows, cuts = case

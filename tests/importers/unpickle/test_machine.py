@@ -31,7 +31,7 @@ plain = st.recursive(
 
 
 @given(value=plain, protocol=st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_plain_values_come_out_as_pickle_reads_them(value: Any, protocol: int) -> None:
     assert read_pickle(pickle.dumps(value, protocol), "x.pkl") == value
 
@@ -92,7 +92,7 @@ def test_lz4_is_named_with_a_cure() -> None:
 
 
 @given(cut=st.integers(0, 200), flip=st.integers(0, 200), byte=st.integers(0, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damage_is_an_error_of_ours(cut: int, flip: int, byte: int) -> None:
     whole = bytearray(pickle.dumps({"a": [1, 2.5, "x", (1,)], "b": np.arange(3.0)}))
     whole[flip % len(whole)] = byte

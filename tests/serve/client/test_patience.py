@@ -46,7 +46,7 @@ def test_without_retry_after_pauses_double() -> None:
     assert [patience.pause(None) for _ in range(9)] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, None]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     deadline=st.floats(0.01, 10.0),
     retries=st.integers(0, 6),

@@ -177,7 +177,7 @@ class Callers(RuleBasedStateMachine):
 
 
 Callers.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 # The timeout is for the search of a small example where it fails.
 TestCallers = pytest.mark.timeout(120)(Callers.TestCase)

@@ -254,7 +254,7 @@ VISIT = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(visits=st.lists(VISIT, max_size=60))
 def test_places_add_up(shared_door: Door, visits: list[tuple[str, str, Priority, int, int]]) -> None:
     """However requests come and go, a client's places are those it holds, and no others' are touched."""

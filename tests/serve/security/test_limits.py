@@ -143,7 +143,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rate=st.floats(0.2, 50.0), replicas=st.integers(1, 4), steps=st.lists(STEP, min_size=1, max_size=80))
 def test_never_more_than_rate_burst_and_slack(
     rate: float, replicas: int, steps: list[tuple[str, int, int, float]]
@@ -172,7 +172,7 @@ def test_never_more_than_rate_burst_and_slack(
         assert total <= rate * now + burst(rate) + slack + 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rate=st.floats(0.2, 50.0), asks=st.lists(st.tuples(st.integers(1, 5), st.floats(0.0, 2.0)), max_size=80)
 )
