@@ -13,6 +13,7 @@ _LARGE, _NEAR = 0.3, 0.5  # twice an error beyond the first: neighbours go along
 _SURPRISE, _IN_A_ROW = 0.7, 3  # so many batches at half the speed that was foreseen are no chance either
 _HIGH, _HIGH_GAIN = 0.9, 0.01  # the quantile that `at_most` stands for
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
+_FAIR = 0.75  # of the best throughput: a batch is not kept smaller than that for the sake of deadlines
 _LEAST_S = 1e-7
 
 
@@ -33,7 +34,7 @@ class CostModel:
         self._error = 0.0
         self._slow: list[float] = []  # errors of the newest batches, as long as all were surprisingly slow
         self._high = 0.2
-        self._paying = max_rows
+        self._paying = self._fair = max_rows
         self._known = False
 
     @property
@@ -96,6 +97,15 @@ class CostModel:
         """Rows past which a batch no longer gains in throughput."""
         return self._paying
 
+    @property
+    def fair(self) -> int:
+        """Rows with which a batch still has three quarters of the best throughput."""
+        return self._fair
+
+    def within(self, seconds: float) -> int:
+        """The largest batch of the shapes that takes no longer; the smallest where all do."""
+        return self.shapes[max(0, bisect_right(self._curve, seconds) - 1)]
+
     def drain(self, rows: int) -> float:
         """Seconds until so many rows are evaluated, in batches of `paying`."""
         full, rest = divmod(rows, self._paying)
@@ -136,7 +146,8 @@ class CostModel:
         self._settle()
 
     def _settle(self) -> None:
-        """The smallest batch whose throughput is nearly the best."""
+        """The smallest batches whose throughput is nearly the best, and fair."""
         rates = [rows / seconds for rows, seconds in zip(self.shapes, self._curve, strict=True)]
-        enough = _PAYS * max(rates)
-        self._paying = next(s for s, rate in zip(self.shapes, rates, strict=True) if rate >= enough)
+        best = max(rates)
+        self._paying = next(s for s, r in zip(self.shapes, rates, strict=True) if r >= _PAYS * best)
+        self._fair = next(s for s, r in zip(self.shapes, rates, strict=True) if r >= _FAIR * best)

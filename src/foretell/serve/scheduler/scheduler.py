@@ -18,10 +18,12 @@ from foretell.serve.scheduler.arrivals import Arrivals, DrainRate
 from foretell.serve.scheduler.coalesce import Coalescer
 from foretell.serve.scheduler.cost import CostModel
 from foretell.serve.scheduler.expiry import Expiry
+from foretell.serve.scheduler.patience import Patience
 from foretell.serve.scheduler.queue import Queue
 from foretell.serve.scheduler.work import Batch, Job, Piece, State, Work
 
 _TRY = 16  # batches
+_SHARE = 1 / 8  # of the time that callers usually give: a batch takes no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Scheduler:
     def __init__(self, settings: BatchSettings, cost: CostModel) -> None:
         self._settings, self.cost = settings, cost
         self._queue, self._coalescer, self._expiry = Queue(settings), Coalescer(), Expiry()
-        self._arrivals, self._drain = Arrivals(), DrainRate()
+        self._arrivals, self._drain, self._patience = Arrivals(), DrainRate(), Patience()
         self._admission = Admission(settings, self._queue, cost, self._drain)
         self._refused: list[tuple[Work, Refusal]] = []
         self._filling: float | None = None
@@ -64,6 +66,7 @@ class Scheduler:
     def offer(self, work: Work, now: float) -> Refusal | None:
         """A caller asks: `None` when the work is taken, and its answer or refusal will come."""
         self._arrivals.saw(now)
+        self._patience.saw(work.deadline - work.arrived, now)
         self._advance(now)
         if work.deadline <= now:
             return self._turn_away(work, passed())
@@ -175,13 +178,20 @@ class Scheduler:
         batch = self.running
         return now if batch is None else max(now, batch.started + self.cost.seconds(batch.load))
 
-    def _most_load(self) -> int:
-        """Rows past which more do not pay. Now and then twice or half as many: untried is unknown."""
+    def _most_load(self, now: float) -> int:
+        """Rows past which more do not pay. Now and then twice or half as many: untried is unknown.
+
+        Whoever comes in while a batch is under way waits for its end: where callers have deadlines, it is
+        short, as far as throughput allows.
+        """
         paying, turn = self.cost.paying, self._batches % _TRY
         if turn == 0:
             paying *= 2
         elif turn == _TRY // 2:
             paying = max(1, paying // 2)
+        patience = self._patience.usual(now)
+        if patience < math.inf:
+            paying = min(paying, max(self.cost.within(_SHARE * patience), self.cost.fair))
         return min(self._settings.max_batch_size, paying)
 
     def _worth_waiting(self, now: float) -> float:
@@ -193,7 +203,7 @@ class Scheduler:
         an answer takes longer than what a row can save.
         """
         load, gap = self._queue.load, self._arrivals.gap
-        if load >= self._most_load() or load * gap >= self.cost.saved(load):
+        if load >= self._most_load(now) or load * gap >= self.cost.saved(load):
             return now
         if self._filling is None:
             self._filling = now
@@ -210,7 +220,7 @@ class Scheduler:
         ones it does not: whoever cannot be in time in a batch of them is refused instead. Else an overload of
         urgent calls would be met with ever smaller batches, at a time when throughput is all that helps.
         """
-        batch, most, earliest, urgent = Batch(now), self._most_load(), math.inf, 0
+        batch, most, earliest, urgent = Batch(now), self._most_load(now), math.inf, 0
         while batch.load < most and (job := self._queue.head()) is not None:
             if job.deadline < math.inf:
                 pressing = min(most, batch.load + self._queue.pressing(job))
