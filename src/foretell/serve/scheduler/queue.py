@@ -5,7 +5,9 @@ by one class. One that has waited so long in the highest is overdue: of every ni
 longest waiting of these, whatever is more urgent, so that nobody waits for ever and urgent ones lose little.
 """
 
+import math
 from collections.abc import Iterator
+from operator import attrgetter
 
 from foretell.config import BatchSettings
 from foretell.serve.backend import Priority
@@ -13,8 +15,9 @@ from foretell.serve.scheduler.deadlines import Deadlines
 from foretell.serve.scheduler.heap import Heap
 from foretell.serve.scheduler.work import Job
 
-_TOP = max(Priority)
+_TOP = int(max(Priority))
 _OVERDUE = _TOP + 1
+_DOWNWARD = range(_TOP, -1, -1)
 _TRIM = 32  # arrivals
 _OTHERS = 8  # rows taken for each one of the overdue
 
@@ -30,10 +33,12 @@ class Queue:
         self._order, self._ageing = settings.order, settings.ageing
         self._most_debt = float(settings.max_batch_size)
         self._shares = settings.shares
-        self._by_class: tuple[Heap[float], ...] = tuple(Heap() for _ in Priority)
-        self._rising: Heap[float] = Heap()
-        self._overdue: Heap[float] = Heap()
-        self._worst: Heap[tuple[float, ...]] = Heap()
+        urgency = _arrival if self._order == "first_come" else attrgetter("deadline")
+        self._by_class: tuple[Heap[float], ...] = tuple(Heap(urgency) for _ in Priority)
+        self._rising: Heap[float] = Heap(attrgetter("rises"))
+        self._next_rise = math.inf
+        self._overdue: Heap[float] = Heap(_arrival)
+        self._worst: Heap[tuple[float, ...]] = Heap(_badness)
         self._deadlines = tuple(Deadlines() for _ in Priority)
         self._loads = [0 for _ in Priority]
         self._passes = [0.0 for _ in Priority]
@@ -67,20 +72,22 @@ class Queue:
 
     def age(self, now: float) -> None:
         """Let those rise that have waited long enough."""
+        if now < self._next_rise:
+            return
         while (job := self._rising.top()) is not None and job.rises <= now:
             self._count(job, -job.load)
             job.level += 1
             job.rises += self._ageing
             self._place(job, now)
+        self._next_rise = job.rises if job else math.inf
 
     def head(self) -> Job | None:
         """The job whose rows are taken next."""
         if self._credit >= 1 and (job := self._overdue.top()) is not None:
             return job
         best: Job | None = None
-        for place in reversed(Priority):
-            job = self._by_class[place].top()
-            if job is None:
+        for place in _DOWNWARD:
+            if not self._loads[place] or (job := self._by_class[place].top()) is None:
                 continue
             if self._order != "weighted":
                 return job
@@ -122,7 +129,7 @@ class Queue:
 
     def keep(self, job: Job) -> None:
         """It was looked at by `worst_first`, and stays."""
-        self._worst.push(_badness(job), job)
+        self._worst.push(job)
 
     def ahead(self, priority: Priority, deadline: float, now: float) -> int:
         """Load that is served before a new work of this urgency, as far as it has come in."""
@@ -143,19 +150,20 @@ class Queue:
 
     def _place(self, job: Job, now: float) -> None:
         job.entry += 1
-        place = min(job.level, _TOP)
-        if self._by_class[place].top() is None:
-            # A class that was empty has saved nothing up.
-            self._passes[place] = max(self._passes[place], self._now_served)
-        job.slot = self._deadlines[place].add(job.deadline, job.load, now)
-        self._loads[place] += job.load
-        self.load += job.load
-        self._by_class[place].push(0.0 if self._order == "first_come" else job.deadline, job)
-        self._worst.push(_badness(job), job)
+        place, load = job.level if job.level < _TOP else _TOP, job.load
+        if not self._loads[place] and self._passes[place] < self._now_served:
+            self._passes[place] = self._now_served  # a class that was empty has saved nothing up
+        job.slot = self._deadlines[place].add(job.deadline, load, now)
+        self._loads[place] += load
+        self.load += load
+        self._by_class[place].push(job)
+        self._worst.push(job)
         if job.level == _OVERDUE:
-            self._overdue.push(0.0, job)
+            self._overdue.push(job)
         elif self._order != "first_come":
-            self._rising.push(job.rises, job)
+            self._rising.push(job)
+            if job.rises < self._next_rise:
+                self._next_rise = job.rises
 
     def _count(self, job: Job, load: int) -> None:
         place = min(job.level, _TOP)
@@ -168,6 +176,10 @@ class Queue:
         yield self._rising
         yield self._overdue
         yield self._worst
+
+
+def _arrival(job: Job) -> float:
+    return 0.0  # equal keys come by arrival
 
 
 def _badness(job: Job) -> tuple[float, ...]:
