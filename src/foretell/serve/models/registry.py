@@ -1,6 +1,6 @@
 """The models of a replica: which are there, and when all of them are ready."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from foretell.bundle.manifest import Manifest
@@ -78,6 +78,11 @@ class Registry:
                 cure=f"in force is {model.manifest.version}; name no version to have what is in force",
             )
         return await model.infer(call)
+
+    def full(self, model: str) -> Callable[[], Refusal] | None:
+        """Sheds a call of the lowest class without a deadline, where it is sure to be shed."""
+        there = self._models.get(model)
+        return there.shed if there and there.full else None
 
     def trouble(self) -> str:
         """What is wrong with an engine; empty when nothing is."""

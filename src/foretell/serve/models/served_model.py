@@ -122,6 +122,17 @@ class ServedModel:
         with self._changed:
             return dict(self._scheduler.waiting)
 
+    @property
+    def full(self) -> bool:
+        """Whether a call of the lowest class and without a deadline is sure to be shed."""
+        return self._scheduler.full
+
+    def shed(self) -> Refusal:
+        """Such a call is, before it was read."""
+        refusal = self._scheduler.shed()
+        self._figures.refused(self._name, Priority.LOW, refusal.reason)
+        return refusal
+
     def rows(self) -> int:
         """That wait for a batch."""
         return self._scheduler.rows
@@ -350,7 +361,9 @@ class ServedModel:
         if call.outputs is not None:
             outputs = {name: outputs[name] for name in call.outputs}
         times = _queued(work, batch), seconds, batch.rows
-        return Answer(self._name, self.manifest.version, outputs, part.refused, steps, *times)
+        answer = Answer(self._name, self.manifest.version, outputs, part.refused, steps, *times)
+        answer.whole = part.whole
+        return answer
 
     def _tell_refused(self) -> None:
         refused = self._scheduler.refused()

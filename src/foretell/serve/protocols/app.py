@@ -36,9 +36,11 @@ from foretell.serve.protocols.http import Header, Request, Response
 from foretell.serve.protocols.oip_rest import OipRest
 from foretell.serve.protocols.openapi import document
 from foretell.serve.protocols.options import request_id
+from foretell.serve.protocols.peek import is_least, urgency
 from foretell.serve.security.guard import Guard, Identity
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Full = Callable[[str], Callable[[], Refusal] | None]
 
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 _GONE = 499  # in the access log: the caller went away before it was answered
@@ -73,6 +75,7 @@ class App:
         metrics: Callable[[], bytes],
         *,
         observe: Observe = observe_nothing,
+        full: Full = lambda model: None,
         rows: RowSettings | None = None,
         windows: WindowSettings | None = None,
     ) -> None:
@@ -80,12 +83,14 @@ class App:
         Args:
             metrics: the page for Prometheus; called in a thread of its own.
             observe: is told what became of every call.
+            full: sheds a call of the lowest class without a deadline, where a model is sure to do so.
             rows, windows: how rows are read, as on the stream.
         """
         self._guard = guard
         self._limits = settings.limits
         self._log = settings.access_log
         self._metrics = metrics
+        self._full = full
         self._count = itertools.count()
         self._prefix = secrets.token_hex(4)
         self._rows = rows or RowSettings()
@@ -165,7 +170,7 @@ class App:
         own = f"{self._prefix}-{next(self._count):x}"
         told = headers.get(b"x-request-id")
         id_ = own if told is None else request_id(told.decode("latin-1"), own)
-        return Caller(_NOBODY, monotonic(), id_), headers
+        return Caller(_NOBODY, scope.get("arrived") or monotonic(), id_), headers
 
     async def _respond(
         self,
@@ -215,6 +220,7 @@ class App:
         if not route.open:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
         try:
+            self._check_room(scope, caller, version, body)
             if body is None:
                 assert receive is not None
                 body = await read_body(headers, receive, self._limits)
@@ -225,6 +231,20 @@ class App:
             return await while_connected(route.handler(request), receive)
         finally:
             self._guard.release(caller.identity)
+
+    def _check_room(self, scope: Scope, caller: Caller, version: str | None, body: bytes | None) -> None:
+        """Refuse what is sure to be refused before it is read: in an overload that is most of it."""
+        if body is None:
+            return
+        caller.heard = True
+        refusal, shed = scope.get("refusal"), self._full(caller.asked)
+        if shed is not None and not is_least(body):
+            shed = None
+        if shed is None and refusal is None:
+            return
+        caller.priority = urgency(body)
+        self._gate.manifest(caller, caller.asked, version)  # who may not ask is told nothing else
+        raise shed() if shed else refusal
 
     def _find(self, path: str, method: str) -> tuple[Route, str, str | None]:
         """The route, the model and the version that a path names."""

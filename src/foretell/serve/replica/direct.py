@@ -65,9 +65,11 @@ class Direct:
 
     def abandon(self) -> None:
         """The caller has gone: what it waits for is taken back."""
-        if self._coroutine is None or self.response_complete:
+        if self.response_complete:
             return
         self.response_complete = True
+        if self._coroutine is None:
+            return  # it has not begun
         if self._waits is not None:
             self._waits.remove_done_callback(self._step)
         try:

@@ -15,7 +15,8 @@ from uvicorn.server import ServerState
 
 from foretell.config import LimitSettings
 from foretell.serve.protocols.asgi import Receive, Scope, Send
-from foretell.serve.replica.direct import Direct, Whole, is_direct
+from foretell.serve.replica.direct import Direct, is_direct
+from foretell.serve.replica.intake import Intake
 from foretell.serve.replica.syn_filter import drop_new_connections
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -83,6 +84,8 @@ class Listener:
             timeout_keep_alive=limits.idle,  # type: ignore[arg-type]  # seconds; a float does as well
         )
         self._config.load()
+        whole = getattr(app, "whole", None)
+        self._intake = None if whole is None else Intake(whole, self._loop)
         self._set_headers()
         self._sweeper = self._loop.create_task(self._sweep())
         self._loop.add_reader(shared.fileno(), self._accept)
@@ -157,7 +160,7 @@ class Listener:
             connection.close()
 
     def _make_connection(self) -> "Connection":
-        return Connection(self._config, self._state, self._limits)
+        return Connection(self._config, self._state, self._limits, self._intake)
 
     def _close(self) -> None:
         """Take all that waits, and close in the same breath: what comes in between would be reset."""
@@ -183,7 +186,9 @@ class Listener:
 class Connection(HttpToolsProtocol):
     """uvicorn's own, with bounds on how long and how large a request may grow before it is there."""
 
-    def __init__(self, config: uvicorn.Config, state: ServerState, limits: LimitSettings) -> None:
+    def __init__(
+        self, config: uvicorn.Config, state: ServerState, limits: LimitSettings, intake: Intake | None
+    ) -> None:
         super().__init__(config, state, {})
         self._limits = limits
         self._coming_since: float | None = None  # a request has begun and is not complete
@@ -192,7 +197,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._head_ended = False  # in what was received last
         self._cycles: list[RequestResponseCycle] = []  # that are not answered yet
-        self._whole: Whole | None = getattr(config.loaded_app, "whole", None)
+        self._intake = intake
         self._direct: Direct | None = None  # its body is coming in, or it waits for its answer
         self._body: list[bytes] | None = None
         self._idle_since: float | None = None
@@ -245,7 +250,7 @@ class Connection(HttpToolsProtocol):
             self._body.append(body)
 
     def _is_direct(self) -> bool:
-        if self._whole is None or self.flow.write_paused or not self.parser.should_keep_alive():
+        if self._intake is None or self.flow.write_paused or not self.parser.should_keep_alive():
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False
@@ -262,13 +267,13 @@ class Connection(HttpToolsProtocol):
             super().on_body(part)
 
     def _run_direct(self, body: bytes) -> None:
-        assert self._whole is not None
+        assert self._intake is not None
         path = self.url.decode("ascii")
         scope = {"method": "POST", "path": path, "query_string": b"", "headers": self.headers}
         self._direct = direct = Direct(self, self.server_state.default_headers)
         self.cycle = cast(Any, direct)
         self.tasks.add(cast(Any, direct))
-        direct.start(self._whole(scope, body))
+        self._intake.put(direct, scope, body)
 
     def direct_done(self, sent: bytes, close: bool) -> None:
         """See `Connected`."""

@@ -138,6 +138,7 @@ class _Replica:
             serve,
             self._page,
             observe=observe,
+            full=self._registry.full,
             rows=plan.settings.rows,
             windows=plan.settings.windows,
         )

@@ -138,6 +138,15 @@ class Scheduler:
         refused, self._refused = self._refused, []
         return refused
 
+    @property
+    def full(self) -> bool:
+        """Whether no work of the lowest class and without a deadline has room. From another thread, too."""
+        return self._queue.rows >= self._settings.max_queue_rows
+
+    def shed(self) -> Refusal:
+        """What such a work is told."""
+        return self._admission.shed()
+
     def retry_after(self) -> float:
         """Seconds until what waits now is likely to be gone."""
         return self._admission.retry_after()

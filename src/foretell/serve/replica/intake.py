@@ -1,0 +1,87 @@
+"""Requests that came in whole and have not begun: the urgent first, and an end to it when there are too many.
+
+A loop that gets more than it can do would begin what it reads in the order of its sockets, and urgent calls
+would wait in them unseen. To read a request costs a small part of what it costs to answer it. So all that
+came is read, then begun by urgency, for a few milliseconds; then the sockets have their turn again.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from time import monotonic
+
+from foretell.serve.backend import Priority, Refusal
+from foretell.serve.protocols.asgi import Scope
+from foretell.serve.protocols.peek import urgency
+from foretell.serve.replica.direct import Direct, Whole
+
+_TURN_S = 0.004  # of beginning, before the sockets have their turn
+_BEHIND_S = 0.1  # one waits longer: those that come after it in its class would, too
+_ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
+
+
+@dataclass(slots=True)
+class _Waiting:
+    direct: Direct
+    scope: Scope
+    body: bytes
+    arrived: float
+
+
+class Intake:
+    """Of one listener, on its loop."""
+
+    def __init__(self, whole: Whole, loop: asyncio.AbstractEventLoop) -> None:
+        self._whole, self._loop = whole, loop
+        self._classes: tuple[deque[_Waiting], ...] = tuple(deque() for _ in Priority)
+        self._turn = False
+
+    def put(self, direct: Direct, scope: Scope, body: bytes) -> None:
+        """It begins in the next turn of the loop, or is refused there. High is never refused here: its
+        deadline is what ends it."""
+        priority, now = urgency(body), monotonic()
+        scope["arrived"] = now
+        waiting = self._classes[priority]
+        if priority < Priority.HIGH and waiting and now - waiting[0].arrived > _BEHIND_S:
+            scope["refusal"] = _behind()
+            direct.start(self._whole(scope, body))
+            return
+        waiting.append(_Waiting(direct, scope, body, now))
+        if not self._turn:
+            self._turn = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        end = monotonic() + _TURN_S
+        while (item := self._next()) is not None:
+            if item.direct.response_complete:
+                continue  # its caller has gone
+            item.direct.start(self._whole(item.scope, item.body))
+            if monotonic() > end:
+                self._give_up(end)
+                self._loop.call_soon(self._begin)
+                return
+        self._turn = False
+
+    def _next(self) -> _Waiting | None:
+        for waiting in reversed(self._classes):
+            if waiting:
+                return waiting.popleft()
+        return None
+
+    def _give_up(self, now: float) -> None:
+        for waiting in self._classes[: Priority.HIGH]:
+            while waiting and now - waiting[0].arrived > _ENOUGH_S:
+                item = waiting.popleft()
+                item.scope["refusal"] = _behind()
+                if not item.direct.response_complete:
+                    item.direct.start(self._whole(item.scope, item.body))
+
+
+def _behind() -> Refusal:
+    return Refusal(
+        "shed",
+        "more requests come in than this replica can read",
+        cure="come back after Retry-After, put more windows in a request, or add replicas",
+        retry_after=_ENOUGH_S,
+    )
