@@ -117,6 +117,7 @@ class Answer:
         refused: (n,) bool, items of the call that failed alone.
         queue_s, inference_s: where the time went. batch_rows: rows of the batch that it was part of.
         notes: what the caller should be told, for instance that it was served as medium.
+        whole: known to have nothing refused and no roll-out that stopped.
     """
 
     model: str
@@ -128,6 +129,7 @@ class Answer:
     inference_s: float = 0.0
     batch_rows: int = 0
     notes: list[str] = field(default_factory=list)
+    whole: bool = False
 
 
 @dataclass(slots=True)

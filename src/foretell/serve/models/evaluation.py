@@ -15,18 +15,23 @@ from foretell.serve.scheduler.work import Piece
 Number = TypeVar("Number", np.float64, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
-    """What came of n windows: outputs by name, each (n, …); refused (n,); steps (n,) of a forecast."""
+    """What came of n windows: outputs by name, each (n, …); refused (n,); steps (n,) of a forecast.
+
+    Attributes:
+        whole: none is refused, and no roll-out stopped.
+    """
 
     outputs: dict[str, NDArray[np.floating]]
     refused: NDArray[np.bool_]
     steps: NDArray[np.int64] | None = None
+    whole: bool = False
 
     def rows(self, start: int, stop: int) -> "Part":
         outputs = {name: values[start:stop] for name, values in self.outputs.items()}
         steps = None if self.steps is None else self.steps[start:stop]
-        return Part(outputs, self.refused[start:stop], steps)
+        return Part(outputs, self.refused[start:stop], steps, self.whole)
 
 
 def joined(parts: Sequence[Part]) -> Part:
@@ -35,7 +40,9 @@ def joined(parts: Sequence[Part]) -> Part:
         return parts[0]
     outputs = {n: np.concatenate([p.outputs[n] for p in parts]) for n in parts[0].outputs}
     steps = [p.steps for p in parts if p.steps is not None]
-    return Part(outputs, np.concatenate([p.refused for p in parts]), np.concatenate(steps) if steps else None)
+    refused = np.concatenate([p.refused for p in parts])
+    whole = all(p.whole for p in parts)
+    return Part(outputs, refused, np.concatenate(steps) if steps else None, whole)
 
 
 def evaluate(forecaster: Forecaster, pieces: Sequence[Piece]) -> list[Part]:
@@ -81,9 +88,12 @@ def _run(
         outputs = forecaster.evaluate(windows)
         # The rows of a refused window are NaN in every output, and no others are.
         first = next(iter(outputs.values())).reshape(len(windows), -1)
-        return Part({**outputs}, np.asarray(np.isnan(first).any(axis=1), np.bool_))
+        refused = np.asarray(np.isnan(first).any(axis=1), np.bool_)
+        return Part({**outputs}, refused, whole=not refused.any())
     forecasts = forecaster.predict(windows, rolled or None, newest_us)
-    return Part({**forecasts.others, FORECAST: forecasts.values}, forecasts.refused, forecasts.steps)
+    values, steps = forecasts.values, forecasts.steps
+    whole = not (forecasts.refused.any() or (steps < values.shape[1]).any())
+    return Part({**forecasts.others, FORECAST: values}, forecasts.refused, steps, whole)
 
 
 def _block(arrays: list[NDArray[Number]]) -> NDArray[Number]:

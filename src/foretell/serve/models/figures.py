@@ -19,17 +19,16 @@ class Figures:
 
     def __init__(self) -> None:
         self._meter, self._lock = Meter(), Lock()
+        self._outcomes: dict[tuple[str, str, str, Priority | None, str], int] = {}
         self._seen: dict[tuple[str, str], list[float]] = {}
 
     def observe(self, outcome: Outcome) -> None:
         """What became of a request: the gate's `observe`."""
-        priority = UNKNOWN if outcome.priority is None else NAMES[outcome.priority]
-        model, version = outcome.model or UNKNOWN, outcome.version or UNKNOWN
-        label = f"{outcome.door},{model},{version},{priority},{outcome.outcome}"
+        kind = (outcome.door, outcome.model, outcome.version, outcome.priority, outcome.outcome)
         with self._lock:
-            self._meter.add(serve_metrics.REQUESTS, label=label)
+            self._outcomes[kind] = self._outcomes.get(kind, 0) + 1
             if outcome.outcome == "ok":
-                self._see(serve_metrics.LATENCY, priority, outcome.seconds)
+                self._see(serve_metrics.LATENCY, _name(outcome.priority), outcome.seconds)
 
     def refused(self, model: str, priority: Priority, reason: str) -> None:
         """A call that a model gave no answer to, `cancelled` among the reasons."""
@@ -65,6 +64,7 @@ class Figures:
     def snapshot(self, depth: dict[str, float], rows: dict[str, float]) -> Snapshot:
         """All figures. `depth`: calls in flight by `model,priority`; `rows`: that wait, by model."""
         with self._lock:
+            self._count_in()
             for name, label in list(self._seen):
                 self._sort_in(name, label)
             self._meter.set_all(serve_metrics.QUEUE, depth)
@@ -73,10 +73,22 @@ class Figures:
 
     def _see(self, metric: Metric, label: str, value: float) -> None:
         # Sorting one value into buckets costs ten times what noting it does.
-        values = self._seen.setdefault((metric.name, label), [])
+        values = self._seen.get((metric.name, label))
+        if values is None:
+            values = self._seen[metric.name, label] = []
         values.append(value)
         if len(values) >= _MANY:
             self._sort_in(metric.name, label)
 
+    def _count_in(self) -> None:
+        for (door, model, version, priority, outcome), count in self._outcomes.items():
+            label = f"{door},{model or UNKNOWN},{version or UNKNOWN},{_name(priority)},{outcome}"
+            self._meter.add(serve_metrics.REQUESTS, count, label)
+        self._outcomes.clear()
+
     def _sort_in(self, name: str, label: str) -> None:
         self._meter.observe(_BY_NAME[name], self._seen.pop((name, label)), label)
+
+
+def _name(priority: Priority | None) -> str:
+    return UNKNOWN if priority is None else NAMES[priority]

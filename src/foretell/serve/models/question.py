@@ -15,7 +15,7 @@ FORECAST = "forecast"
 _MOST_PASSES = 64  # evaluations a row: a bound on what one call can ask for
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, making one takes three times as long
 class Question:
     """What is to be computed.
 
@@ -38,7 +38,7 @@ class Questions:
     """Of one model."""
 
     def __init__(self, manifest: Manifest, settings: BatchSettings) -> None:
-        self._manifest = manifest
+        self._manifest, self._shape = manifest, manifest.input_shape
         self._channels_first = manifest.layout == "channels_first"
         names = [column.name for column in manifest.inputs]
         self._likeness = Likeness(names, settings.resolution, channels_first=self._channels_first)
@@ -47,7 +47,7 @@ class Questions:
 
     def of(self, call: Call) -> Question:
         """Raises `Refusal`, invalid, with the path of the field."""
-        shape, name = self._manifest.input_shape, self._manifest.name
+        shape, name = self._shape, self._manifest.name
         if call.windows.ndim != 3 or call.windows.shape[1:] != shape or not len(call.windows):
             raise _invalid(
                 f"windows of shape {call.windows.shape}; {name} reads (n, {shape[0]}, {shape[1]}), n from 1",

@@ -146,9 +146,9 @@ def notes(answer: Answer, manifest: Manifest) -> dict[str, Parameter]:
     where a roll-out stopped. notes: for instance, that it was served with a lower priority.
     """
     told: dict[str, Parameter] = {}
-    if np.count_nonzero(answer.refused):
+    if not answer.whole and np.count_nonzero(answer.refused):
         told["refused"] = ",".join(map(str, np.flatnonzero(answer.refused).tolist()))
-    if answer.steps is not None and manifest.task == "forecast":
+    if not answer.whole and answer.steps is not None and manifest.task == "forecast":
         longest = answer.outputs[FORECAST].shape[1] if FORECAST in answer.outputs else 0
         if np.count_nonzero(answer.steps < longest):
             told["steps"] = ",".join(map(str, answer.steps.tolist()))

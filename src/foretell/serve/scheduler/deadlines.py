@@ -21,6 +21,8 @@ class Deadlines:
 
     def add(self, deadline: float, load: int, now: float) -> int:
         """Gives the slot, which `remove` wants."""
+        if deadline == math.inf:
+            return _NONE
         slot = _slot(deadline, now)
         self.remove(slot, -load)
         return slot

@@ -17,7 +17,7 @@ class Heap(Generic[Key]):
 
     def __init__(self, key: Callable[[Job], Key]) -> None:
         """`key`: of a job, the same as long as it is not placed anew."""
-        self._key = key
+        self._key: Callable[[Job], Key] = key
         self._new: list[tuple[int, Job]] = []
         self._entries: list[tuple[Key, int, int, Job]] = []
 
