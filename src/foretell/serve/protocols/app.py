@@ -33,6 +33,7 @@ from foretell.serve.protocols.errors import HttpRefusal, error_body, error_heade
 from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
 from foretell.serve.protocols.http import Header, Request, Response
+from foretell.serve.protocols.oip_binary import split
 from foretell.serve.protocols.oip_rest import OipRest
 from foretell.serve.protocols.openapi import document
 from foretell.serve.protocols.options import request_id
@@ -220,10 +221,11 @@ class App:
         if not route.open:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
         try:
-            self._check_room(scope, caller, version, body)
             if body is None:
                 assert receive is not None
                 body = await read_body(headers, receive, self._limits)
+            else:
+                self._check_room(scope, headers, caller, version, body)
             caller.heard = True
             request = Request(caller, model, version, scope["query_string"], headers, body)
             if receive is None or not route.door:
@@ -232,19 +234,25 @@ class App:
         finally:
             self._guard.release(caller.identity)
 
-    def _check_room(self, scope: Scope, caller: Caller, version: str | None, body: bytes | None) -> None:
+    def _check_room(
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        caller: Caller,
+        version: str | None,
+        body: bytes,
+    ) -> None:
         """Refuse what is sure to be refused before it is read: in an overload that is most of it."""
-        if body is None:
+        refusal: Refusal | None = scope.get("refusal")
+        shed = None if refusal else self._full(caller.asked)
+        if refusal is None and (shed is None or not is_least(split(headers, body)[0])):
             return
-        caller.heard = True
-        refusal, shed = scope.get("refusal"), self._full(caller.asked)
-        if shed is not None and not is_least(body):
-            shed = None
-        if shed is None and refusal is None:
-            return
-        caller.priority = urgency(body)
         self._gate.manifest(caller, caller.asked, version)  # who may not ask is told nothing else
-        raise shed() if shed else refusal
+        caller.heard, caller.priority = True, urgency(body)
+        if refusal is None and shed is not None:
+            refusal = shed()
+        assert refusal is not None
+        raise refusal
 
     def _find(self, path: str, method: str) -> tuple[Route, str, str | None]:
         """The route, the model and the version that a path names."""
