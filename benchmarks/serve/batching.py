@@ -28,7 +28,7 @@ _VARIETY = 512
 class Fixed(Scheduler):
     """As most servers batch: a batch is closed when it is full, or when its first row has waited so long."""
 
-    def _most_load(self) -> int:
+    def _most_load(self, now: float) -> int:
         return self._settings.max_batch_size
 
     def _worth_waiting(self, now: float) -> float:

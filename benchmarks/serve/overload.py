@@ -7,7 +7,7 @@ from benchmarks.figures import Figure, Part, Target
 from benchmarks.models import model_b
 from benchmarks.serve import requests
 from benchmarks.serve.door import Door, foretell
-from benchmarks.serve.offer import MARK, Done, Job, offered
+from benchmarks.serve.offer import LOST, MARK, Done, Job, Tally, offered
 from benchmarks.serve.sizes import Sizes
 
 DEADLINE_MS = 100.0
@@ -51,10 +51,11 @@ def measure(sizes: Sizes) -> Part:
         ],
     )
     part.details["classes"] = [
-        {kind: {"sent": t.sent, "statuses": dict(t.statuses)} for kind, t in done.classes.items()}
-        for _, done in runs
+        {kind: _outcomes(tally) for kind, tally in done.classes.items()} for _, done in runs
     ]
     part.details["sent late by at most, ms"] = [done.behind_ms for _, done in runs]
+    part.details["sent late, p99, ms"] = [done.behind_p99_ms for _, done in runs]
+    part.details["core that the load took"] = [done.cpu for _, done in runs]
     return part
 
 
@@ -81,6 +82,13 @@ def _request(door: Door, parameters: dict[str, object]) -> bytes:
     at = len(body) - len(raw)
     body = body[:at] + MARK + body[at + 8 :]
     return requests.post(door.path, body, {**door.headers, **headers})
+
+
+def _outcomes(tally: Tally) -> dict[str, int]:
+    """How many of a class ended how."""
+    told = {"sent": tally.sent, "200 in time": tally.in_time, "200 late": tally.ok - tally.in_time}
+    lost = tally.statuses.get(LOST, 0)
+    return {**told, **tally.reasons, LOST: lost, "no answer": tally.sent - tally.answered - lost}
 
 
 def _sent(done: Done) -> int:
