@@ -26,7 +26,9 @@ class CallerGone(BaseException):
 
 def check_headers(headers: list[tuple[bytes, bytes]], most: int) -> None:
     """Raises Refusal: more bytes than `most`."""
-    size = sum(len(name) + len(value) for name, value in headers)
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
     if size > most:
         raise HttpRefusal(
             "header_too_large", f"{size} bytes of headers, {most} are the most", cure="send less"

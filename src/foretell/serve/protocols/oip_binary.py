@@ -37,11 +37,13 @@ def join(body: bytes, tails: Sequence[bytes]) -> Response:
 
 def size_of(parameters: Mapping[str, Any] | None, path: str) -> int | None:
     """`binary_data_size` of an input; `None` where it is not binary. Raises Refusal `invalid`."""
-    for name in parameters or ():
+    if parameters is None:
+        return None
+    for name in parameters:
         # MLServer's and KServe's clients say `content_type`, how they would decode it: here all are numbers.
         if name not in {"binary_data_size", "content_type"}:
             raise invalid(f"{path}.{name}", "no such parameter of an input", "known: binary_data_size")
-    size = (parameters or {}).get("binary_data_size")
+    size = parameters.get("binary_data_size")
     if size is None:
         return None
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:

@@ -14,7 +14,7 @@ from foretell.serve.protocols.errors import invalid
 from foretell.serve.protocols.gate import Gate
 from foretell.serve.protocols.http import Request, Response
 from foretell.serve.protocols.json_body import decode
-from foretell.serve.protocols.options import request_id
+from foretell.serve.protocols.options import Options, request_id
 from foretell.serve.protocols.tensors import from_bytes, from_numbers
 
 # Flat, or nested as the shape says: three dimensions at most. A bool or a text is no number.
@@ -117,12 +117,13 @@ class OipRest:
             raise invalid("model_name", f"the path names {manifest.name}", "leave it out, or name the same")
         request.caller.id = request_id(asked.id, request.caller.id)
         windows = self._windows(asked.inputs, tail, manifest)
-        parameters = dict(asked.parameters or {})
-        all_binary = oip_binary.flag(
-            parameters.pop("binary_data_output", None), "parameters.binary_data_output"
-        )
-        told = oip.options(parameters)
-        binary = None
+        told, all_binary, binary = Options(), False, None
+        if asked.parameters:
+            parameters = dict(asked.parameters)
+            all_binary = oip_binary.flag(
+                parameters.pop("binary_data_output", None), "parameters.binary_data_output"
+            )
+            told = oip.options(parameters)
         if asked.outputs is not None:
             told.outputs = [output.name for output in asked.outputs]
             oip.check_outputs(told.outputs, manifest, "outputs")

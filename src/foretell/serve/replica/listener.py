@@ -222,7 +222,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._coming_since = self.loop.time()
-        super().on_message_begin()
+        # The scope of ASGI is made when it is known to be wanted: see `_begin_cycle`.
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def connection_lost(self, exc: Exception | None) -> None:
         direct, self._direct, self._body = self._direct, None, None
@@ -271,8 +272,9 @@ class Connection(HttpToolsProtocol):
         path = self.url.decode("ascii")
         scope = {"method": "POST", "path": path, "query_string": b"", "headers": self.headers}
         self._direct = direct = Direct(self, self.server_state.default_headers)
-        self.cycle = cast(Any, direct)
-        self.tasks.add(cast(Any, direct))
+        stands_for: Any = direct  # uvicorn has cycles and tasks there
+        self.cycle = stands_for
+        self.tasks.add(stands_for)
         self._intake.put(direct, scope, body)
 
     def direct_done(self, sent: bytes, close: bool) -> None:
@@ -290,12 +292,17 @@ class Connection(HttpToolsProtocol):
             self._idle_since = self.loop.time()
 
     def _forget(self, direct: Direct) -> None:
-        self.tasks.discard(cast(Any, direct))
+        stands_for: Any = direct
+        self.tasks.discard(stands_for)
         self._direct = None
-        if self.cycle is cast(Any, direct):  # else others wait behind it
+        if self.cycle is stands_for:  # else others wait behind it
             self.cycle = cast(Any, None)
 
     def _begin_cycle(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # makes a scope, with headers of its own
+        self.headers += headers
+        self.url, self.expect_100_continue = url, expects
         super().on_headers_complete()
         self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]
         if len(self.pipeline) > _PIPELINED:

@@ -31,7 +31,7 @@ class Expiry:
 
     def due(self, now: float) -> list[Work]:
         """Works whose deadline has passed; they are named once."""
-        due = []
-        while self.earliest() <= now:
+        due: list[Work] = []
+        while self._entries and self.earliest() <= now:
             due.append(heapq.heappop(self._entries)[2])
         return due
