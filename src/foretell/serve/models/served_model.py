@@ -71,7 +71,12 @@ class ServedModel:
     async def infer(self, call: Call) -> Answer:
         """See `Backend.infer`; which model and version it names is looked at by `Registry`."""
         try:
-            return await self._infer(call)
+            work = self._ask(call)
+            future = work.caller.future
+            answer: Answer = future.result() if future.done() else await self._outcome(work, work.caller)
+            if time.monotonic() > work.deadline:
+                raise passed()  # its timer cannot tell so while the loop stands still
+            return answer
         except Refusal as refusal:
             self._figures.refused(self._name, call.priority, refusal.reason)
             raise
@@ -79,7 +84,8 @@ class ServedModel:
             self._figures.refused(self._name, call.priority, "cancelled")
             raise
 
-    async def _infer(self, call: Call) -> Answer:
+    def _ask(self, call: Call) -> Work:
+        """It waits for a batch, or has gone through one already."""
         question = self._questions.of(call)
         loop = asyncio.get_running_loop()
         caller = Caller(call, loop, loop.create_future())
@@ -96,11 +102,7 @@ class ServedModel:
         batch = self._offer(work)
         if batch:
             self._evaluate(batch)
-        done = caller.future.done()
-        answer = caller.future.result() if done else await self._outcome(work, caller)
-        if time.monotonic() > work.deadline:
-            raise passed()  # its timer cannot tell so while the loop stands still
-        return answer
+        return work
 
     def warm_up(self) -> None:
         """Evaluate each shape of batch: prepares what a first call prepares, and measures what it costs."""
@@ -234,10 +236,10 @@ class ServedModel:
     def _alone(self, work: Work) -> Batch | None:
         """The batch of this work, if nothing else is in flight, nor likely to come while it is evaluated."""
         scheduler = self._scheduler
+        if scheduler.rows != work.rows or scheduler.running is not None:
+            return None
         if not (self._forecaster.engine.bounded and scheduler.cost.known):
             return None  # what may hang must not take the loop along
-        if scheduler.running is not None or scheduler.rows != work.rows:
-            return None
         if not self._inline.fits(scheduler.cost.at_most(work.load), scheduler.usual_gap()):
             return None
         batch = scheduler.next(work.arrived)

@@ -5,6 +5,7 @@ would cost more than all of this together.
 """
 
 import asyncio
+import functools
 import itertools
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
@@ -48,6 +49,7 @@ _GONE = 499  # in the access log: the caller went away before it was answered
 _NAMING = {"models", "forecast"}  # the part of a path before a model's name
 # The body may still come; or another replica is ready, and only another connection leads there.
 _HANGS_UP = {"request_timeout", "not_ready"}
+_PATHS = 64  # that are remembered: clients ask the same few
 _NOBODY = Identity(client="", key=None, inside=False)
 
 
@@ -98,6 +100,7 @@ class App:
         self._gate = gate = Gate(backend, guard, settings, observe)
         self._api = api = ForecastApi(gate, settings.limits, self._rows, windows or WindowSettings())
         self._routes = self._table(OipRest(gate, settings.limits), api)
+        self._found = functools.lru_cache(_PATHS)(self._find)
 
     def warm_up(self) -> None:
         """So that a first request takes no longer than others."""
@@ -216,7 +219,7 @@ class App:
         body: bytes | None,
     ) -> Response:
         check_headers(scope["headers"], self._limits.header_bytes)
-        route, model, version = self._find(scope["path"], scope["method"])
+        route, model, version = self._found(scope["path"], scope["method"])
         caller.door, caller.asked = route.door, model
         if not route.open:
             caller.identity = self._guard.enter(_authorization(headers), caller.arrived)

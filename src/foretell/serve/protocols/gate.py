@@ -64,7 +64,7 @@ class Gate:
         Raises:
             Refusal: forbidden (whether there is such a model or not), model_not_found, not_ready.
         """
-        self.guard.grant(caller.identity, model, Priority.LOW, 0, monotonic())
+        self.guard.grant_model(caller.identity, model)
         manifests = self.backend.manifests()
         manifest = manifests.get(model)
         if manifest is None:

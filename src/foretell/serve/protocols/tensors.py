@@ -27,7 +27,7 @@ _NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 
 def datatype(array: NDArray[Any]) -> str:
     """The protocol's name for an array's type."""
-    return _NAMES[array.dtype.newbyteorder("<")]
+    return _NAMES.get(array.dtype) or _NAMES[array.dtype.newbyteorder("<")]
 
 
 def from_numbers(data: Sequence[Any], name: str, shape: Sequence[int], path: str) -> Floats:
@@ -53,7 +53,7 @@ def from_numbers(data: Sequence[Any], name: str, shape: Sequence[int], path: str
             over="ignore"
         ):  # an infinity is refused with its path, where all values are looked at
             values = values.astype(dtype).astype(np.float64)
-    return values.reshape(shape)
+    return values if values.ndim == len(shape) > 1 else values.reshape(shape)
 
 
 def from_bytes(data: bytes | memoryview, name: str, shape: Sequence[int], path: str) -> Floats:

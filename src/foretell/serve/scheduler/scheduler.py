@@ -160,9 +160,10 @@ class Scheduler:
         self._queue.age(now)
 
     def _admit(self, work: Work, now: float) -> Refusal | None:
-        refusal = self._admission.unreachable(work, now, self._free(now))
-        if refusal:
-            return refusal
+        if work.deadline < math.inf:
+            refusal = self._admission.unreachable(work, now, self._free(now))
+            if refusal:
+                return refusal
         room = self._admission.make_room(work)
         if isinstance(room, Refusal):
             return room

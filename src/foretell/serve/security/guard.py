@@ -97,13 +97,7 @@ class Guard:
     def grant(self, identity: Identity, model: str, priority: Priority, rows: int, now: float) -> None:
         """Set the priority that the client gets. Raises forbidden, too_large; the identity stays inside."""
         key = identity.key
-        if key and not key.allows(model):
-            # The same words whether the model exists or not.
-            raise Refusal(
-                "forbidden",
-                f"this key is not for model `{model[:100]}`",
-                cure="use a key whose --models name it",
-            )
+        self.grant_model(identity, model)
         if key and priority > key.priority:
             raise Refusal(
                 "forbidden",
@@ -117,7 +111,16 @@ class Guard:
                 f"{rows:,} windows in a request, {self._settings.rows:,} are the most",
                 cure="send them in several requests",
             )
-        identity.priority = self._within_budget(identity, priority, rows, now)
+        identity.priority = self._within_budget(identity, priority, rows, now) if key else priority
+
+    def grant_model(self, identity: Identity, model: str) -> None:
+        """Whether the key is for this model. Raises forbidden, in the same words whether it exists or not."""
+        if identity.key and not identity.key.allows(model):
+            raise Refusal(
+                "forbidden",
+                f"this key is not for model `{model[:100]}`",
+                cure="use a key whose --models name it",
+            )
 
     def grant_all(self, identity: Identity) -> None:
         """What tells of all models, as the figures do. Raises forbidden."""
