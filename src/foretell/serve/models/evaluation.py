@@ -56,6 +56,8 @@ def evaluate(forecaster: Forecaster, pieces: Sequence[Piece]) -> list[Part]:
     for i, piece in enumerate(pieces):
         question: Question = piece.job.payload
         kinds.setdefault((question.rolled, question.newest_us is None), []).append(i)
+    if len(kinds) == 1:
+        return _together(forecaster, pieces)
     parts: list[Part | None] = [None] * len(pieces)
     for members in kinds.values():
         for i, part in zip(members, _together(forecaster, [pieces[i] for i in members]), strict=True):

@@ -1,7 +1,8 @@
 """The models of a replica: which are there, and when all of them are ready."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from foretell.bundle.manifest import Manifest
 from foretell.config import BatchSettings, EngineSettings
@@ -66,7 +67,8 @@ class Registry:
     def ready(self) -> bool:
         return self._open and bool(self._models) and not self.trouble()
 
-    async def infer(self, call: Call) -> Answer:
+    def infer(self, call: Call) -> Coroutine[Any, Any, Answer]:
+        """See `Backend.infer`."""
         model = self._models.get(call.model)
         if model is None:
             there = ", ".join(sorted(self._models))
@@ -77,7 +79,7 @@ class Registry:
                 f"{call.model} has no version `{call.version}` here",
                 cure=f"in force is {model.manifest.version}; name no version to have what is in force",
             )
-        return await model.infer(call)
+        return model.infer(call)
 
     def full(self, model: str) -> Callable[[], Refusal] | None:
         """Sheds a call of the lowest class without a deadline, where it is sure to be shed."""

@@ -166,8 +166,9 @@ class Queue:
                 self._next_rise = job.rises
 
     def _count(self, job: Job, load: int) -> None:
-        place = min(job.level, _TOP)
-        self._deadlines[place].remove(job.slot, -load)
+        place = job.level if job.level < _TOP else _TOP
+        if job.deadline < math.inf:
+            self._deadlines[place].remove(job.slot, -load)
         self._loads[place] += load
         self.load += load
 
