@@ -17,6 +17,7 @@ from foretell.serve.replica.direct import Direct, Whole
 
 _TURN_S = 0.004  # of beginning, before the sockets have their turn
 _BEHIND_S = 0.1  # one waits longer: those that come after it in its class would, too
+_AGAIN = 8  # turns in a row that left some: a pause of the whole process is no reason to refuse
 _ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
 
 
@@ -35,6 +36,7 @@ class Intake:
         self._whole, self._loop = whole, loop
         self._classes: tuple[deque[_Waiting], ...] = tuple(deque() for _ in Priority)
         self._turn = False
+        self._left = 0  # turns in a row that left some
 
     def put(self, direct: Direct, scope: Scope, body: bytes) -> None:
         """It begins in the next turn of the loop, or is refused there. High is never refused here: its
@@ -42,7 +44,12 @@ class Intake:
         priority, now = urgency(body), monotonic()
         scope["arrived"] = now
         waiting = self._classes[priority]
-        if priority < Priority.HIGH and waiting and now - waiting[0].arrived > _BEHIND_S:
+        if (
+            priority < Priority.HIGH
+            and self._left >= _AGAIN
+            and waiting
+            and now - waiting[0].arrived > _BEHIND_S
+        ):
             scope["refusal"] = _behind()
             direct.start(self._whole(scope, body))
             return
@@ -58,10 +65,11 @@ class Intake:
                 continue  # its caller has gone
             item.direct.start(self._whole(item.scope, item.body))
             if monotonic() > end:
+                self._left += 1
                 self._give_up(end)
                 self._loop.call_soon(self._begin)
                 return
-        self._turn = False
+        self._turn, self._left = False, 0
 
     def _next(self) -> _Waiting | None:
         for waiting in reversed(self._classes):
