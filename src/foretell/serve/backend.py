@@ -90,6 +90,7 @@ class Call:
             channels first. newest_us: (n,) event time of each newest step, when the caller told.
         horizon: steps; unset: the model's own.
         priority, deadline: `deadline` on the clock of `time.monotonic`, unset: none.
+        asked: on the same clock, when it came in; unset: now.
         client: whose key it was. id: for answers and logs.
         outputs: of a model with several; unset: all.
     """
@@ -101,6 +102,7 @@ class Call:
     horizon: int | None = None
     priority: Priority = Priority.LOW
     deadline: float | None = None
+    asked: float | None = None
     client: str = ""
     id: str = ""
     outputs: Sequence[str] | None = None

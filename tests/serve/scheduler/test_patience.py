@@ -21,6 +21,13 @@ def test_of_two_kinds_of_callers_the_hasty_ones_count() -> None:
     assert 0.1 <= patience.usual(2.0) < 0.15
 
 
+def test_what_came_too_late_says_nothing() -> None:
+    patience = Patience()
+    for i in range(100):
+        patience.saw(-0.05 if i % 2 else 0.1, i / 100)
+    assert patience.usual(1.0) == 0.1
+
+
 def test_a_single_hasty_call_is_soon_forgotten() -> None:
     patience = Patience()
     for i in range(100):

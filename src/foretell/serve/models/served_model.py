@@ -98,6 +98,7 @@ class ServedModel:
             content=question.content,
             payload=question,
             caller=caller,
+            asked=call.asked,
         )
         batch = self._offer(work)
         if batch:

@@ -118,6 +118,7 @@ class Gate:
             horizon=told.horizon,
             priority=identity.priority,
             deadline=None if seconds is None else caller.arrived + seconds,
+            asked=caller.arrived,
             client=identity.client,
             id=caller.id,
             outputs=told.outputs,

@@ -2,7 +2,8 @@
 
 A loop that gets more than it can do would begin what it reads in the order of its sockets, and urgent calls
 would wait in them unseen. To read a request costs a small part of what it costs to answer it. So all that
-came is read, then begun by urgency, for a few milliseconds; then the sockets have their turn again.
+came is read, and what is urgent begins at once; the others begin by class after it, for a few milliseconds,
+then the sockets have their turn again.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from foretell.serve.protocols.peek import urgency
 from foretell.serve.replica.direct import Direct, Whole
 
 _TURN_S = 0.004  # of beginning, before the sockets have their turn
-_BEHIND_S = 0.1  # one waits longer: those that come after it in its class would, too
+_BEHIND_S = 0.05  # one waits longer: those that come after it in its class would, too
 _AGAIN = 8  # turns in a row that left some: a pause of the whole process is no reason to refuse
 _ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
 
@@ -34,22 +35,19 @@ class Intake:
 
     def __init__(self, whole: Whole, loop: asyncio.AbstractEventLoop) -> None:
         self._whole, self._loop = whole, loop
-        self._classes: tuple[deque[_Waiting], ...] = tuple(deque() for _ in Priority)
+        self._classes: tuple[deque[_Waiting], ...] = (deque(), deque())  # low, medium
         self._turn = False
         self._left = 0  # turns in a row that left some
 
     def put(self, direct: Direct, scope: Scope, body: bytes) -> None:
-        """It begins in the next turn of the loop, or is refused there. High is never refused here: its
-        deadline is what ends it."""
-        priority, now = urgency(body), monotonic()
-        scope["arrived"] = now
+        """What is high begins at once; others in the next turn of the loop, or they are refused."""
+        scope["arrived"] = now = monotonic()
+        priority = urgency(body)
+        if priority is Priority.HIGH:
+            direct.start(self._whole(scope, body))
+            return
         waiting = self._classes[priority]
-        if (
-            priority < Priority.HIGH
-            and self._left >= _AGAIN
-            and waiting
-            and now - waiting[0].arrived > _BEHIND_S
-        ):
+        if self._left >= _AGAIN and waiting and now - waiting[0].arrived > _BEHIND_S:
             scope["refusal"] = _behind()
             direct.start(self._whole(scope, body))
             return
@@ -78,7 +76,7 @@ class Intake:
         return None
 
     def _give_up(self, now: float) -> None:
-        for waiting in self._classes[: Priority.HIGH]:
+        for waiting in self._classes:
             while waiting and now - waiting[0].arrived > _ENOUGH_S:
                 item = waiting.popleft()
                 item.scope["refusal"] = _behind()

@@ -13,7 +13,7 @@ _LARGE, _NEAR = 0.3, 0.5  # twice an error beyond the first: neighbours go along
 _SURPRISE, _IN_A_ROW = 0.7, 3  # so many batches at half the speed that was foreseen are no chance either
 _HIGH, _HIGH_GAIN = 0.9, 0.01  # the quantile that `at_most` stands for
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
-_FAIR = 0.75  # of the best throughput: a batch is not kept smaller than that for the sake of deadlines
+_FAIR = 0.6  # of the best throughput: a batch is not kept smaller than that for the sake of deadlines
 _LEAST_S = 1e-7
 
 
@@ -99,7 +99,7 @@ class CostModel:
 
     @property
     def fair(self) -> int:
-        """Rows with which a batch still has three quarters of the best throughput."""
+        """Rows with which a batch still has three fifths of the best throughput."""
         return self._fair
 
     def within(self, seconds: float) -> int:

@@ -2,7 +2,7 @@
 
 import math
 
-_DOWN, _UP = 0.5, 1.02  # a shorter one counts much more than a longer one, and one alone is no rule
+_DOWN, _UP = 0.2, 1.01  # a shorter one counts much more than a longer one, and one alone is no rule
 _FORGOTTEN_S = 60.0
 
 
@@ -15,8 +15,8 @@ class Patience:
 
     def saw(self, seconds: float, now: float) -> None:
         """A call came that is to be answered within so many seconds; infinity says nothing."""
-        if seconds == math.inf:
-            return
+        if not 0 < seconds < math.inf:
+            return  # no deadline, or one that passed on the way here
         if self.usual(now) == math.inf:
             self._usual = seconds
         elif seconds < self._usual:

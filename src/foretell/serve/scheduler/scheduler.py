@@ -23,7 +23,7 @@ from foretell.serve.scheduler.queue import Queue
 from foretell.serve.scheduler.work import Batch, Job, Piece, State, Work
 
 _TRY = 16  # batches
-_SHARE = 1 / 8  # of the time that callers usually give: a batch takes no longer
+_SHARE = 1 / 5  # of the time that callers usually give: a batch takes no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Scheduler:
     def offer(self, work: Work, now: float) -> Refusal | None:
         """A caller asks: `None` when the work is taken, and its answer or refusal will come."""
         self._arrivals.saw(now)
-        self._patience.saw(work.deadline - work.arrived, now)
+        self._patience.saw(work.deadline - (work.arrived if work.asked is None else work.asked), now)
         self._advance(now)
         if work.deadline <= now:
             return self._turn_away(work, passed())

@@ -26,6 +26,7 @@ class Work:
     Attributes:
         rows: windows. passes: evaluations a row, several where a forecast is rolled out.
         arrived, deadline: seconds on the caller's clock; a deadline of infinity is none.
+        asked: when the caller did, where that was before it arrived here.
         content: works of equal content have the same answer; `None`: shared with nobody.
         payload: what is to be computed; a job has that of its first work. caller: who is to be told.
     """
@@ -39,6 +40,7 @@ class Work:
     payload: Any = None
     caller: Any = None
     state: State = State.OFFERED
+    asked: float | None = None
     job: "Job | None" = None
 
     @property

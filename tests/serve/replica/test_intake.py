@@ -1,0 +1,89 @@
+"""In which order requests begin that came in together."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from foretell.serve.protocols.asgi import Scope
+from foretell.serve.protocols.http import Header, Response
+from foretell.serve.replica import intake as room
+from foretell.serve.replica.direct import Direct
+from foretell.serve.replica.intake import Intake
+
+LOW, MEDIUM, HIGH = (b'{"priority":"%s"}' % word for word in (b"low", b"medium", b"high"))
+
+
+class Connection:
+    def direct_done(self, sent: bytes, close: bool) -> None:
+        """Nobody reads it."""
+
+
+class Begun:
+    """What began, in its order; what was refused."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.refused: list[bytes] = []
+
+    async def whole(self, scope: Scope, body: bytes) -> tuple[Response, list[Header]]:
+        (self.refused if scope.get("refusal") else self.bodies).append(body)
+        return Response(b""), []
+
+
+def put(intake: Intake, *bodies: bytes) -> list[Direct]:
+    directs = [Direct(Connection(), []) for _ in bodies]
+    for direct, body in zip(directs, bodies, strict=True):
+        intake.put(direct, cast(Scope, {}), body)
+    return directs
+
+
+def test_the_urgent_begin_first() -> None:
+    async def run() -> list[bytes]:
+        begun = Begun()
+        put(Intake(begun.whole, asyncio.get_running_loop()), LOW, MEDIUM, HIGH, LOW)
+        assert begun.bodies == [HIGH], "it waits for no turn"
+        await asyncio.sleep(0)
+        return begun.bodies
+
+    assert asyncio.run(run()) == [HIGH, MEDIUM, LOW, LOW]
+
+
+def test_when_the_loop_is_behind_others_are_refused_and_high_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_BEHIND_S", -1.0)
+
+    async def run() -> Begun:
+        begun = Begun()
+        put(Intake(begun.whole, asyncio.get_running_loop()), LOW, LOW, MEDIUM, HIGH)
+        await asyncio.sleep(0)
+        return begun
+
+    begun = asyncio.run(run())
+    assert begun.bodies == [HIGH, MEDIUM, LOW]
+    assert begun.refused == [LOW]
+
+
+def test_who_has_gone_does_not_begin() -> None:
+    async def run() -> list[bytes]:
+        begun = Begun()
+        first, _ = put(Intake(begun.whole, asyncio.get_running_loop()), LOW, MEDIUM)
+        first.abandon()
+        await asyncio.sleep(0)
+        return begun.bodies
+
+    assert asyncio.run(run()) == [MEDIUM]
+
+
+def test_a_turn_ends_before_everything_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_TURN_S", -1.0)
+
+    async def run() -> list[int]:
+        begun = Begun()
+        put(Intake(begun.whole, asyncio.get_running_loop()), LOW, LOW)
+        counts = []
+        for _ in range(2):
+            await asyncio.sleep(0)
+            counts.append(len(begun.bodies))
+        return counts
+
+    assert asyncio.run(run()) == [1, 2]
