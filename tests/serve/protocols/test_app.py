@@ -265,3 +265,20 @@ def test_packed_bodies_are_unpacked_within_the_bound(make_app: Any, asking: Any,
         ("br", packed, 415),
     ):
         assert ask("POST", INFER, body, {"Content-Encoding": told}).status == status
+
+
+@pytest.mark.parametrize(("parameters", "status"), [({}, 429), ({"priority": "high"}, 200)])
+def test_what_is_sure_to_be_shed_is_not_read(
+    make_app: Any, backend: Any, window: Any, parameters: dict[str, str], status: int
+) -> None:
+    def shed() -> Refusal:
+        return Refusal("shed", "full", cure="come back", retry_after=2.0)
+
+    app = make_app(full=lambda model: shed if model == "weather" else None)
+    flat = [x for step in window for x in step]
+    tensor = {"name": "windows", "shape": [1, 7, 3], "datatype": "FP64", "data": flat}
+    body = msgspec.json.encode({"inputs": [tensor], "parameters": parameters})
+    scope = {"method": "POST", "path": "/v2/models/weather/infer", "query_string": b"", "headers": []}
+    response, _ = asyncio.run(app.whole(scope, body))
+    assert response.status == status
+    assert len(backend.calls) == (status == 200)
