@@ -98,7 +98,8 @@ def test_from_async_code(manager: SyncDeploymentManager, until: Until) -> None:
     stats, health = asyncio.run(together())
     assert health["status"] == "healthy"
     assert health["is_healthy"] is True
-    until(lambda: manager.get_deployment_stats()["request_count"] >= 4)  # told once a second
+    # Told once a second. One whose deadline is over at once may not get as far as a replica.
+    until(lambda: manager.get_deployment_stats()["request_count"] >= 3)
     assert stats["device"] == "cpu"
     assert stats["uptime_seconds"] > 0
     assert stats["avg_processing_time_ms"] > 0
