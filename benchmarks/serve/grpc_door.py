@@ -14,6 +14,7 @@ from benchmarks.serve.grpc_load import MARK, Done, Job, load
 from benchmarks.serve.peers import ENVIRONMENTS, PROGRAMS
 from benchmarks.serve.server import listens, running
 from benchmarks.serve.sizes import Sizes
+from benchmarks.serve.taken import lines
 from foretell.bundle.bundle import Bundle
 from foretell.demo.apache_kafka import free_ports
 from foretell.serve.protocols.oip_messages import message
@@ -43,10 +44,7 @@ def measure(sizes: Sizes) -> Part:
         ratios = [mine.rate / echo.rate for mine, echo in zip(ours, echoes, strict=True)]
         part.figures.append(Figure(f"calls/s at {_words(connections)}: foretell / {AIO}", ratios, "ratio"))
     for (server, connections), runs in taken.items():
-        what = f"{server}, {_words(connections)}"
-        part.figures.append(Figure(what, [done.rate for done in runs], "calls/s"))
-        part.figures.append(Figure(f"{what}: p50", [done.p50_ms for done in runs], "ms"))
-        part.figures.append(Figure(f"{what}: p99", [done.p99_ms for done in runs], "ms"))
+        part.figures += lines(f"{server}, {_words(connections)}", runs, "calls/s")
     return part
 
 

@@ -5,7 +5,6 @@ time, which foretell would compute once, and grpc's own client takes longer for 
 """
 
 import asyncio
-import subprocess
 import sys
 import time
 from itertools import count
@@ -14,6 +13,8 @@ from typing import cast
 import msgspec
 import numpy as np
 import uvloop
+
+from benchmarks.serve.apart import run_apart
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 MARK = b"FORETELL"  # eight bytes in a message that are another number each time
@@ -45,16 +46,7 @@ class Done(msgspec.Struct):
 
 def load(job: Job) -> Done:
     """Run it in a process of its own. Raises RuntimeError: a call had no answer."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serve.grpc_load"],
-        input=msgspec.json.encode(job),
-        capture_output=True,
-        check=False,
-        timeout=job.seconds + job.warm_s + 30,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the load failed: {done.stderr.decode()[-500:]}")
-    found = msgspec.json.decode(done.stdout, type=Done)
+    found = run_apart("benchmarks.serve.grpc_load", job, Done, job.seconds + job.warm_s + 30)
     if found.failed:
         raise RuntimeError(f"{found.failed} calls on port {job.port} ended without a message")
     return found

@@ -5,7 +5,6 @@ something else, so that no two share an answer. It prints what became of each cl
 """
 
 import asyncio
-import subprocess
 import sys
 import time
 from collections import Counter, deque
@@ -15,6 +14,8 @@ from typing import cast
 import msgspec
 import numpy as np
 import uvloop
+
+from benchmarks.serve.apart import run_apart
 
 LOST = "lost"  # its connection ended, or none could be had
 _CODE = b'"code":"'
@@ -80,16 +81,7 @@ class Done(msgspec.Struct):
 
 def offered(job: Job) -> Done:
     """Run it in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serve.offer"],
-        input=msgspec.json.encode(job),
-        capture_output=True,
-        check=False,
-        timeout=job.seconds + 3 * _GRACE_S,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the load failed: {done.stderr.decode()[-500:]}")
-    return msgspec.json.decode(done.stdout, type=Done)
+    return run_apart("benchmarks.serve.offer", job, Done, job.seconds + 3 * _GRACE_S)
 
 
 class _Connection(asyncio.Protocol):

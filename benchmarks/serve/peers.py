@@ -14,6 +14,7 @@ from benchmarks.serve import requests, wrk
 from benchmarks.serve.door import foretell
 from benchmarks.serve.server import Answers, running
 from benchmarks.serve.sizes import Sizes
+from benchmarks.serve.taken import lines
 from foretell.bundle.bundle import Bundle
 from foretell.bundle.manifest import MODEL
 from foretell.demo.apache_kafka import free_ports
@@ -96,9 +97,7 @@ def measure(sizes: Sizes) -> Part:
     part.figures += _alone(shots)
     for (server, connections), taken in shots.items():
         what = f"{server}, {connections} connection{'s' if connections > 1 else ''}"
-        part.figures.append(Figure(what, [shot.rate for shot in taken], "requests/s"))
-        part.figures.append(Figure(f"{what}: p50", [shot.p50_ms for shot in taken], "ms"))
-        part.figures.append(Figure(f"{what}: p99", [shot.p99_ms for shot in taken], "ms"))
+        part.figures += lines(what, taken, "requests/s")
     return part
 
 

@@ -1,22 +1,19 @@
 """`foretell demo` as a person runs it: in a process of its own, from beginning to end."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from tests.marked import marked_environ, wait_for_the_end
 
 from foretell.demo.apache_kafka import ApacheKafka
 
 FORETELL = Path(sys.executable).with_name("foretell")
-MARK = "FORETELL_TEST_RUN"
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(170)]
 
@@ -24,30 +21,14 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(170)]
 @pytest.fixture
 def environ() -> Mapping[str, str]:
     """Of this test alone, so that what it leaves behind can be told from others' processes."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA_", "RAY_", "FORETELL_"))}
-    return {**kept, MARK: uuid.uuid4().hex}
+    return marked_environ()
 
 
 @pytest.fixture(autouse=True)
 def nothing_stays(environ: Mapping[str, str]) -> Iterator[None]:
     """No process that the demo started outlives it by more than a moment."""
     yield
-    deadline = time.monotonic() + 10
-    while left := running(environ[MARK]):
-        assert time.monotonic() < deadline, f"still running: {left}"
-        time.sleep(0.1)
-
-
-def running(mark: str) -> dict[int, str]:
-    """Processes with the mark in their environment, by id: their commands."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
-                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue  # it ended while we looked, or is not ours to see
-    return found
+    wait_for_the_end(environ, 10)
 
 
 def demo(environ: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:

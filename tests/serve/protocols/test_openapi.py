@@ -12,6 +12,19 @@ from foretell.config import RowSettings
 from foretell.rows.adapter import Adapter, FeatureRule, Source
 from foretell.serve.protocols.examples import forecast_example, row_fields
 
+FEATURES = ("temperature", "wind_speed", "dewpoint", "hour")
+ADAPTER = Adapter(
+    {
+        "temperature": FeatureRule("air.temperature", "degC", None, "degF"),
+        "dewpoint": FeatureRule(
+            derive="dew_point",
+            of={"temperature": Source("air.temperature", "degC"), "humidity": Source("humidity")},
+            model_unit="degF",
+        ),
+        "hour": FeatureRule(derive="hour_sin"),
+    }
+)
+
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [
@@ -64,19 +77,7 @@ def test_examples_of_adapted_rows_run(
     make_bundle: Callable[..., Path],
     time_format: Any,
 ) -> None:
-    adapter = Adapter(
-        {
-            "temperature": FeatureRule("air.temperature", "degC", None, "degF"),
-            "dewpoint": FeatureRule(
-                derive="dew_point",
-                of={"temperature": Source("air.temperature", "degC"), "humidity": Source("humidity")},
-                model_unit="degF",
-            ),
-            "hour": FeatureRule(derive="hour_sin"),
-        }
-    )
-    features = ("temperature", "wind_speed", "dewpoint", "hour")
-    bundle = make_bundle(tmp_path, name="adapted", features=features, adapter=adapter)
+    bundle = make_bundle(tmp_path, name="adapted", features=FEATURES, adapter=ADAPTER)
     backend.manifests()["adapted"] = manifest = open_bundle(bundle).manifest
     rows = RowSettings(timestamp="at.time", time_format=time_format)
     example = forecast_example(manifest, rows)
@@ -87,19 +88,7 @@ def test_examples_of_adapted_rows_run(
 
 
 def test_the_fields_of_a_row_and_their_units(tmp_path: Path, make_bundle: Callable[..., Path]) -> None:
-    adapter = Adapter(
-        {
-            "temperature": FeatureRule("air.temperature", "degC", None, "degF"),
-            "dewpoint": FeatureRule(
-                derive="dew_point",
-                of={"temperature": Source("air.temperature", "degC"), "humidity": Source("humidity")},
-                model_unit="degF",
-            ),
-            "hour": FeatureRule(derive="hour_sin"),
-        }
-    )
-    names = ("temperature", "wind_speed", "dewpoint", "hour")
-    manifest = open_bundle(make_bundle(tmp_path, features=names, adapter=adapter)).manifest
+    manifest = open_bundle(make_bundle(tmp_path, features=FEATURES, adapter=ADAPTER)).manifest
     told = {"air.temperature": "degC", "wind_speed": None, "humidity": "percent"}
     assert row_fields(manifest) == told
 

@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from foretell.serve.security.exchange import LocalExchange, News, keep_exchanging
+from foretell.serve.security.exchange import Mailboxes, News, keep_exchanging
 from foretell.serve.security.limits import Limits, Spent
+
+
+class LocalExchange:
+    """Replicas of one process, each on the same loop."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._boxes, self._clock = Mailboxes(), clock
+
+    async def swap(self, replica: str, spent: Mapping[str, Spent]) -> News:
+        return self._boxes.swap(replica, spent, self._clock())
 
 
 async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -1,22 +1,20 @@
 """`foretell stream` in a process of its own, and what is left behind of it."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.marked import marked_environ, wait_for_the_end
 
 FORETELL = Path(sys.executable).with_name("foretell")
-MARK = "FORETELL_TEST_RUN"
 
 
 class Process:
@@ -75,9 +73,7 @@ class Process:
 @pytest.fixture
 def environ() -> Mapping[str, str]:
     """Of this test alone, so that what is left behind can be told from others' processes."""
-    ours = ("KAFKA_", "RAY_", "FORETELL_", "MODEL_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    return {**kept, MARK: uuid.uuid4().hex}
+    return marked_environ()
 
 
 @pytest.fixture
@@ -94,22 +90,7 @@ def start(environ: Mapping[str, str], tmp_path: Path) -> Iterator[Callable[..., 
     yield run
     for process in started:
         process.end()
-    deadline = time.monotonic() + 15
-    while left := running(environ[MARK]):
-        assert time.monotonic() < deadline, f"still running: {left}"
-        time.sleep(0.1)
-
-
-def running(mark: str) -> dict[int, str]:
-    """Processes with the mark in their environment, by id: their commands."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
-                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue  # it ended while we looked, or is not ours to see
-    return found
+    wait_for_the_end(environ, 15)
 
 
 @pytest.fixture(scope="session")

@@ -49,16 +49,6 @@ class Mailboxes:
         return News(mail, sum(now - at <= SILENT for at in self._heard.values()))
 
 
-class LocalExchange:
-    """Replicas of one process, each on the same loop."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._boxes, self._clock = Mailboxes(), clock
-
-    async def swap(self, replica: str, spent: Mapping[str, Spent]) -> News:
-        return self._boxes.swap(replica, spent, self._clock())
-
-
 async def keep_exchanging(
     limits: Limits, exchange: Exchange, replica: str, clock: Callable[[], float] = time.monotonic
 ) -> None:
