@@ -41,12 +41,11 @@ def absent(part: str) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses a broker or a Ray: its start counts as time of the first test; a file stays together."""
+    """The start of a broker or of a Ray counts as time of the first test that uses it."""
     for item in items:
-        if not {"kafka", "ray"} & {mark.name for mark in item.iter_markers()}:
-            continue
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
-        if not item.get_closest_marker("timeout"):
+        if {"kafka", "ray"} & {mark.name for mark in item.iter_markers()} and not item.get_closest_marker(
+            "timeout"
+        ):
             item.add_marker(pytest.mark.timeout(60))
 
 

@@ -87,7 +87,7 @@ def test_a_batch_keeps_its_order_and_one_bad_item_fails_alone(manager: SyncDeplo
     assert manager.batch_predict([]) == []
 
 
-def test_from_async_code(manager: SyncDeploymentManager, until: Until) -> None:
+def test_from_async_code(manager: SyncDeploymentManager) -> None:
     async def together() -> tuple[dict[str, Any], dict[str, Any]]:
         inner: DeploymentManager = manager.manager
         _, stats, health = await asyncio.gather(
@@ -98,8 +98,7 @@ def test_from_async_code(manager: SyncDeploymentManager, until: Until) -> None:
     stats, health = asyncio.run(together())
     assert health["status"] == "healthy"
     assert health["is_healthy"] is True
-    # Told once a second. One whose deadline is over at once may not get as far as a replica.
-    until(lambda: manager.get_deployment_stats()["request_count"] >= 3)
+    assert stats["request_count"] >= 4
     assert stats["device"] == "cpu"
     assert stats["uptime_seconds"] > 0
     assert stats["avg_processing_time_ms"] > 0
