@@ -118,16 +118,25 @@ def test_a_full_queue_sheds_the_lowest_and_answers_the_high(fleet: Fleet) -> Non
     asyncio.run(fill())
     ledger.settle(End.RIGHT, End.REFUSED)
     assert ledger.count(End.REFUSED) == ledger.count(End.REFUSED, reason="shed") == 4
-    assert ledger.count(End.RIGHT) == 1 + 2 + 2
+    assert ledger.count(End.RIGHT) in (1 + 2 + 2, 2 + 2 + 2)  # `hold` asks twice where it must
 
 
 async def hold(
     asking: asyncio.TaskGroup, ledger: Ledger, replica: OneReplica, connection: Connection, spins: Spins
 ) -> None:
     """Its engine is busy for a while: what comes now waits."""
-    evaluated = 'foretell_serve_queue_depth{model="spin",priority="high"}'
-    asking.create_task(ask(ledger, connection, AS_BYTES, spins.make(BLOCK, priority=Priority.HIGH)))
-    await replica.until(lambda f: f[evaluated] == 1 and f[QUEUE_ROWS] == 0)
+    depth = 'foretell_serve_queue_depth{model="spin",priority="high"}'
+
+    async def is_busy(block: asyncio.Task[End]) -> bool:
+        await replica.until(lambda f: block.done() or (f[depth] == 1 and f[QUEUE_ROWS] == 0))
+        return not block.done()
+
+    # Where all before it was quick, a first one is evaluated on the loop, and over before anybody can see it.
+    for _ in range(2):
+        question = spins.make(BLOCK, priority=Priority.HIGH)
+        if await is_busy(asking.create_task(ask(ledger, connection, AS_BYTES, question))):
+            return
+    pytest.fail("the engine cannot be kept busy")
 
 
 def test_who_goes_away_is_counted_and_not_computed(fleet: Fleet) -> None:
@@ -136,9 +145,9 @@ def test_who_goes_away_is_counted_and_not_computed(fleet: Fleet) -> None:
     async def leave() -> None:
         async with OneReplica(fleet.port, 6) as replica:
             block, *leavers = replica.connections
-            before = await replica.figures()
             async with asyncio.TaskGroup() as asking:
                 await hold(asking, ledger, replica, block, spins)
+                before = await replica.figures()
                 for connection in leavers:
                     await connection.send(AS_BYTES.request(spins.make()).raw)
                 await replica.until(lambda f: f[QUEUE_ROWS] == len(leavers))
@@ -147,7 +156,7 @@ def test_who_goes_away_is_counted_and_not_computed(fleet: Fleet) -> None:
                 leavers[0].half_close()  # nobody who still listens does so
                 gone = before.get(CANCELLED, 0) + len(leavers)
                 await replica.until(lambda f: f[QUEUE_ROWS] == 0 and f[CANCELLED] == gone)
-            assert (await replica.figures())[EVALUATED] == before[EVALUATED] + 1
+            assert (await replica.figures())[EVALUATED] == before.get(EVALUATED, 0) + 1
 
     asyncio.run(leave())
     ledger.settle(End.RIGHT)
