@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.e2e.processes import wait_until
 
 from foretell.config import LimitSettings
 from foretell.serve.protocols.asgi import Receive, Scope, Send
@@ -82,3 +83,17 @@ def test_who_goes_away_takes_back_what_is_under_way_too(asked: Asked, connection
     connection.close()
     assert asked.gone.wait(5)
     assert asked.count == 1
+
+
+def test_the_last_piece_of_a_body_is_no_head(asked: Asked, connection: socket.socket) -> None:
+    head = b"POST /body HTTP/1.1\r\nhost: test\r\ncontent-length: 60100\r\n\r\n"
+    connection.sendall(head + b"x" * 100)
+    wait_until(lambda: asked.count == 1, 5.0, "the application")
+    connection.sendall(b"x" * 60_000)
+    told = b""
+    while not told.endswith(b"/body"):
+        told += connection.recv(65_536)
+    connection.sendall(get("/next"))
+    while not told.endswith((b"/next", b"limit.")):
+        told += connection.recv(65_536)
+    assert told.count(b"HTTP/1.1 200") == 2

@@ -195,7 +195,7 @@ class Connection(HttpToolsProtocol):
         self._stuck_since: float | None = None  # the client takes nothing of its answer
         self._head = 0  # bytes of a request whose headers are not complete
         self._in_head = True
-        self._head_ended = False  # in what was received last
+        self._part_ended = False  # a head or a body, in what was received last
         self._cycles: list[RequestResponseCycle] = []  # that are not answered yet
         self._intake = intake
         self._direct: Direct | None = None  # its body is coming in, or it waits for its answer
@@ -210,12 +210,12 @@ class Connection(HttpToolsProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        self._head_ended = False
+        self._part_ended = False
         self._idle_since = None
         super().data_received(data)
         if self._body is not None:
             self._through_asgi()  # the rest of the body may be long in coming
-        if self._in_head and not self._head_ended:  # else most of it may have been a body
+        if self._in_head and not self._part_ended:  # else most of it may have been a body
             self._head += len(data)
             if self._head > self._limits.header_bytes and not self.transport.is_closing():
                 self.send_400_response("The headers are larger than the limit.")
@@ -238,7 +238,7 @@ class Connection(HttpToolsProtocol):
             cycle.message_event.set()
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._head_ended = False, True
+        self._in_head, self._part_ended = False, True
         if self._is_direct():
             self._body = []
             return
@@ -315,7 +315,7 @@ class Connection(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
-        self._coming_since, self._in_head, self._head = None, True, 0
+        self._coming_since, self._in_head, self._head, self._part_ended = None, True, 0, True
         if self._body is None:
             super().on_message_complete()
             return
