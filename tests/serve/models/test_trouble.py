@@ -28,6 +28,7 @@ def quick(serve: Serve, figures: Figures | None = None) -> ServedModel:
     """One that is thought to be quick, however busy this machine is."""
     model = serve(figures, warm=True)
     model._scheduler.cost.seed({1: 1e-4})
+    model._inline.seed({1: 1e-4})
     return model
 
 

@@ -62,7 +62,7 @@ class ServedModel:
         self._changed = Condition()  # guards the scheduler, and tells the thread that there is work
         self._closing = False
         self._turn_of: asyncio.AbstractEventLoop | None = None
-        self._inline, self._failures = Inline(), Failures()
+        self._inline, self._failures = Inline(settings.max_batch_size), Failures()
         self._stuck_s = stuck_s
         self._watchdog = Watchdog(f"watchdog {self._name}", stuck_s, self._since, self._give_up)
         self._thread = Thread(target=self._work, name=f"engine {self._name}", daemon=True)
@@ -114,6 +114,7 @@ class ServedModel:
             measured[rows] = min(self._timed(piece) for _ in range(_TRIES))
         with self._changed:
             self._scheduler.cost.seed(measured)
+            self._inline.seed(measured)
 
     def _timed(self, piece: Piece) -> float:
         start = time.monotonic()
@@ -226,9 +227,9 @@ class ServedModel:
 
     def _next_here(self) -> Batch | None:
         scheduler, cost = self._scheduler, self._scheduler.cost
-        if scheduler.running is not None or not scheduler.rows or not cost.known:
+        if scheduler.running is not None or not scheduler.rows:
             return None
-        if not self._inline.fits_turn(cost.at_most(min(scheduler.load, cost.paying))):
+        if not self._inline.fits_turn(min(scheduler.load, cost.paying)):
             return None
         batch = scheduler.next(time.monotonic())
         self._tell_refused()
@@ -239,9 +240,9 @@ class ServedModel:
         scheduler = self._scheduler
         if scheduler.rows != work.rows or scheduler.running is not None:
             return None
-        if not (self._forecaster.engine.bounded and scheduler.cost.known):
+        if not self._forecaster.engine.bounded:
             return None  # what may hang must not take the loop along
-        if not self._inline.fits(scheduler.cost.at_most(work.load), scheduler.usual_gap()):
+        if not self._inline.fits(work.load, scheduler.usual_gap()):
             return None
         batch = scheduler.next(work.arrived)
         return batch if isinstance(batch, Batch) else None
@@ -291,9 +292,9 @@ class ServedModel:
     def _evaluate(self, batch: Batch, *, more_here: bool = False) -> None:
         """Evaluate it and tell everybody whose answer is complete. `more_here`: what still waits is not the
         thread's."""
-        start = time.monotonic()
+        start, used = time.monotonic(), time.thread_time()
         parts = self._parts(batch.pieces)
-        end = time.monotonic()
+        end, used = time.monotonic(), time.thread_time() - used
         whole = self._judge(parts, end)
         with self._changed:
             for piece, part in zip(batch.pieces, parts, strict=True):
@@ -301,7 +302,7 @@ class ServedModel:
                     self._scheduler.drop(piece.job, part)
                 else:
                     piece.job.results.append(part)
-            self._inline.saw(self._scheduler.cost.at_most(batch.load), end - start)
+            self._inline.saw(batch.load, used, failed=not whole)
             # Of a batch that was tried again piece by piece the time says nothing.
             complete = self._scheduler.finished(batch, end - start if whole else 0.0, end)
             self._tell_refused()
