@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import logging
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from foretell.config import LimitSettings, SecuritySettings, ServeSettings
 from foretell.serve.backend import Outcome, Priority, Refusal
 from foretell.serve.protocols.app import App
+from foretell.serve.protocols.http import Head
 from foretell.serve.security.guard import Guard
 from foretell.serve.security.key_file import add_key
 from foretell.serve.security.keys import issue
@@ -278,7 +280,7 @@ def test_what_is_sure_to_be_shed_is_not_read(
     flat = [x for step in window for x in step]
     tensor = {"name": "windows", "shape": [1, 7, 3], "datatype": "FP64", "data": flat}
     body = msgspec.json.encode({"inputs": [tensor], "parameters": parameters})
-    scope = {"method": "POST", "path": "/v2/models/weather/infer", "query_string": b"", "headers": []}
-    response, _ = asyncio.run(app.whole(scope, body))
+    head = Head.of("POST", "/v2/models/weather/infer", b"", [])
+    response, _ = asyncio.run(app.whole(head, body, time.monotonic()))
     assert response.status == status
     assert len(backend.calls) == (status == 200)

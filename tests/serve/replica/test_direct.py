@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
+from foretell.serve.backend import Refusal
 from foretell.serve.protocols.asgi import Receive, Scope, Send
-from foretell.serve.protocols.http import Header, Response
+from foretell.serve.protocols.http import Head, Header, Response
 from foretell.serve.replica.direct import Direct, is_direct
 from foretell.serve.replica.lane import Lane
 
@@ -37,7 +38,9 @@ class Ways:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
 
-    async def whole(self, scope: Scope, body: bytes) -> tuple[Response, list[Header]]:
+    async def whole(
+        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None
+    ) -> tuple[Response, list[Header]]:
         if body == b"wait":
             self.waiting.set()
             try:
@@ -97,6 +100,22 @@ def test_a_lane_that_leaves_does_not_wait_for_who_was_answered(lane: Lane) -> No
         lane.drain(limit_s=5, linger_s=0)
         assert time.monotonic() - began < 0.8
         assert connection.recv(1) == b""
+
+
+def test_a_head_that_was_read_before_leads_to_the_same_answers(lane: Lane) -> None:
+    """In whatever pieces it comes, with others behind it, on whichever connection."""
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", lane.port), timeout=5) as connection:
+            for body in (b"a", b"b"):
+                connection.sendall(request(body))
+                assert answers(connection, 1) == [b"direct " + body]
+            for piece in (request(b"c")[:30], request(b"c")[30:]):
+                connection.sendall(piece)
+            assert answers(connection, 1) == [b"direct c"]
+            connection.sendall(request(b"d") + request(b"ef")[:-1])
+            assert answers(connection, 1) == [b"direct d"]
+            connection.sendall(b"f" + request(b"g"))
+            assert [answer.split()[1] for answer in answers(connection, 2)] == [b"ef", b"g"]
 
 
 @pytest.mark.parametrize(

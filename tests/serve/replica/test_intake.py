@@ -1,12 +1,11 @@
 """In which order requests begin that came in together."""
 
 import asyncio
-from typing import cast
 
 import pytest
 
-from foretell.serve.protocols.asgi import Scope
-from foretell.serve.protocols.http import Header, Response
+from foretell.serve.backend import Refusal
+from foretell.serve.protocols.http import Head, Header, Response
 from foretell.serve.replica import intake as room
 from foretell.serve.replica.direct import Direct
 from foretell.serve.replica.intake import Intake
@@ -26,15 +25,17 @@ class Begun:
         self.bodies: list[bytes] = []
         self.refused: list[bytes] = []
 
-    async def whole(self, scope: Scope, body: bytes) -> tuple[Response, list[Header]]:
-        (self.refused if scope.get("refusal") else self.bodies).append(body)
+    async def whole(
+        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None
+    ) -> tuple[Response, list[Header]]:
+        (self.refused if refusal else self.bodies).append(body)
         return Response(b""), []
 
 
 def put(intake: Intake, *bodies: bytes) -> list[Direct]:
     directs = [Direct(Connection(), []) for _ in bodies]
     for direct, body in zip(directs, bodies, strict=True):
-        intake.put(direct, cast(Scope, {}), body)
+        intake.put(direct, Head.of("POST", "/", b"", []), body)
     return directs
 
 

@@ -33,7 +33,7 @@ from foretell.serve.protocols.docs_page import docs_page
 from foretell.serve.protocols.errors import HttpRefusal, error_body, error_headers
 from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
-from foretell.serve.protocols.http import Header, Request, Response
+from foretell.serve.protocols.http import Head, Header, Request, Response
 from foretell.serve.protocols.oip_binary import split
 from foretell.serve.protocols.oip_rest import OipRest
 from foretell.serve.protocols.openapi import document
@@ -149,88 +149,92 @@ class App:
         told = document(self._gate.manifests(request.caller).values(), self._rows)
         return Response(msgspec.json.encode(told))
 
-    async def whole(self, scope: Scope, body: bytes) -> tuple[Response, list[Header]]:
-        """A request whose body has come in: its answer, and the headers of it. Who is gone cancels it."""
-        caller, headers = self._caller(scope)
-        response = await self._respond(scope, headers, caller, None, body)
+    async def whole(
+        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None = None
+    ) -> tuple[Response, list[Header]]:
+        """A request whose body has come in: its answer, and the headers of it. Who is gone cancels it.
+
+        Args:
+            arrived: on the clock of `time.monotonic`.
+            refusal: what it is told, if it may ask at all.
+        """
+        caller = self._caller(head, arrived)
+        response = await self._respond(head, caller, None, body, refusal)
         if response is None:
             raise CallerGone
-        self._log_access(scope, headers, caller, response.status, len(response.body))
-        return response, _told(headers, caller, response)
+        self._log_access(head, caller, response.status, len(response.body))
+        return response, _told(head, caller, response)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller, headers = self._caller(scope)
-        response = await self._respond(scope, headers, caller, receive, None)
+        head = Head.of(scope["method"], scope["path"], scope["query_string"], scope["headers"])
+        caller = self._caller(head, monotonic())
+        response = await self._respond(head, caller, receive, None)
         if response is None:
             return
-        told = _told(headers, caller, response)
-        body = b"" if scope["method"] == "HEAD" else response.body
+        told = _told(head, caller, response)
+        body = b"" if head.method == "HEAD" else response.body
         await send({"type": "http.response.start", "status": response.status, "headers": told})
         await send({"type": "http.response.body", "body": body})
-        self._log_access(scope, headers, caller, response.status, len(response.body))
+        self._log_access(head, caller, response.status, len(response.body))
 
-    def _caller(self, scope: Scope) -> tuple[Caller, dict[bytes, bytes]]:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+    def _caller(self, head: Head, arrived: float) -> Caller:
         own = f"{self._prefix}-{next(self._count):x}"
-        told = headers.get(b"x-request-id")
-        id_ = own if told is None else request_id(told.decode("latin-1"), own)
-        return Caller(_NOBODY, scope.get("arrived") or monotonic(), id_), headers
+        told = head.named.get(b"x-request-id")
+        return Caller(_NOBODY, arrived, own if told is None else request_id(told.decode("latin-1"), own))
 
     async def _respond(
         self,
-        scope: Scope,
-        headers: dict[bytes, bytes],
+        head: Head,
         caller: Caller,
         receive: Receive | None,
         body: bytes | None,
+        refusal: Refusal | None = None,
     ) -> Response | None:
         """With either a body or the way to receive one. `None`: nobody is there to read an answer."""
         try:
-            response = await self._answer(scope, headers, caller, receive, body)
+            response = await self._answer(head, caller, receive, body, refusal)
             self._gate.over(caller, None)
         except BaseException as error:
-            refusal = self._gate.over(caller, error)
-            if refusal is None:
+            told = self._gate.over(caller, error)
+            if told is None:
                 if isinstance(error, CallerGone) or (
                     receive is None and isinstance(error, asyncio.CancelledError)
                 ):
-                    self._log_access(scope, headers, caller, _GONE, 0)
+                    self._log_access(head, caller, _GONE, 0)
                     return None
                 raise
-            response = _failure(refusal, oip=scope["path"].startswith("/v2"))
-            if refusal.reason in _HANGS_UP or not (caller.heard or is_small(headers)):
+            response = _failure(told, oip=head.path.startswith("/v2"))
+            if told.reason in _HANGS_UP or not (caller.heard or is_small(head.named)):
                 # Nobody will read the rest of the body; the next request must not have to wait behind it.
                 response.headers += ((b"connection", b"close"),)
         return response
 
-    def _log_access(
-        self, scope: Scope, headers: Mapping[bytes, bytes], caller: Caller, status: int, size: int
-    ) -> None:
+    def _log_access(self, head: Head, caller: Caller, status: int, size: int) -> None:
         if self._log:
-            trace = trace_context(headers.get(b"traceparent"))
-            log_access(caller, scope["method"], scope["path"], status, size, trace)
+            trace = trace_context(head.named.get(b"traceparent"))
+            log_access(caller, head.method, head.path, status, size, trace)
 
     async def _answer(
         self,
-        scope: Scope,
-        headers: Mapping[bytes, bytes],
+        head: Head,
         caller: Caller,
         receive: Receive | None,
         body: bytes | None,
+        refusal: Refusal | None,
     ) -> Response:
-        check_headers(scope["headers"], self._limits.header_bytes)
-        route, model, version = self._found(scope["path"], scope["method"])
+        check_headers(head.size, self._limits.header_bytes)
+        route, model, version = self._found(head.path, head.method)
         caller.door, caller.asked = route.door, model
         if not route.open:
-            caller.identity = self._guard.enter(_authorization(headers), caller.arrived)
+            caller.identity = self._guard.enter(_authorization(head.named), caller.arrived)
         try:
             if body is None:
                 assert receive is not None
-                body = await read_body(headers, receive, self._limits)
+                body = await read_body(head.named, receive, self._limits)
             else:
-                self._check_room(scope, headers, caller, version, body)
+                self._check_room(head, caller, version, body, refusal)
             caller.heard = True
-            request = Request(caller, model, version, scope["query_string"], headers, body)
+            request = Request(caller, model, version, head.query, head.named, body)
             if receive is None or not route.door:
                 return await route.handler(request)
             return await while_connected(route.handler(request), receive)
@@ -239,16 +243,15 @@ class App:
 
     def _check_room(
         self,
-        scope: Scope,
-        headers: Mapping[bytes, bytes],
+        head: Head,
         caller: Caller,
         version: str | None,
         body: bytes,
+        refusal: Refusal | None,
     ) -> None:
         """Refuse what is sure to be refused before it is read: in an overload that is most of it."""
-        refusal: Refusal | None = scope.get("refusal")
         shed = None if refusal else self._full(caller.asked)
-        if refusal is None and (shed is None or not is_least(split(headers, body)[0])):
+        if refusal is None and (shed is None or not is_least(split(head.named, body)[0])):
             return
         self._gate.manifest(caller, caller.asked, version)  # who may not ask is told nothing else
         caller.heard, caller.priority = True, urgency(body)
@@ -290,13 +293,13 @@ def _failure(refusal: Refusal, *, oip: bool) -> Response:
     return Response(error_body(refusal, oip=oip), refusal.status, headers=error_headers(refusal))
 
 
-def _told(headers: Mapping[bytes, bytes], caller: Caller, response: Response) -> list[Header]:
+def _told(head: Head, caller: Caller, response: Response) -> list[Header]:
     told = [
         (b"content-type", response.content_type),
         (b"content-length", b"%d" % len(response.body)),
         (b"x-request-id", caller.id.encode()),
         *response.headers,
     ]
-    if trace := trace_context(headers.get(b"traceparent")):
+    if trace := trace_context(head.named.get(b"traceparent")):
         told.append((b"traceparent", trace))
     return told

@@ -24,11 +24,8 @@ class CallerGone(BaseException):
     """Nobody is there to read an answer: as with a cancellation, no error that somebody could be told."""
 
 
-def check_headers(headers: list[tuple[bytes, bytes]], most: int) -> None:
+def check_headers(size: int, most: int) -> None:
     """Raises Refusal: more bytes than `most`."""
-    size = 0
-    for name, value in headers:
-        size += len(name) + len(value)
     if size > most:
         raise HttpRefusal(
             "header_too_large", f"{size} bytes of headers, {most} are the most", cure="send less"

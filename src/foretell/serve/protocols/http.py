@@ -1,6 +1,6 @@
 """A request that came in whole, and what is sent back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from foretell.serve.protocols.gate import Caller
@@ -9,6 +9,28 @@ Header = tuple[bytes, bytes]
 
 JSON = b"application/json"
 NDJSON = b"application/x-ndjson"
+
+
+@dataclass(slots=True)
+class Head:
+    """What comes before a body. Several requests may share one.
+
+    Attributes:
+        path, query: without escapes; undecoded. headers: names in lower case; `named`: the last of each.
+        size: bytes of the headers.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: Sequence[Header]
+    named: dict[bytes, bytes]
+    size: int
+
+    @classmethod
+    def of(cls, method: str, path: str, query: bytes, headers: Sequence[Header]) -> "Head":
+        size = sum(len(name) + len(value) for name, value in headers)
+        return cls(method, path, query, headers, dict(headers), size)
 
 
 @dataclass(slots=True)

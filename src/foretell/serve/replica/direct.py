@@ -10,15 +10,17 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from foretell.serve.protocols.asgi import CallerGone, Scope
-from foretell.serve.protocols.http import Header, Response
+from foretell.serve.backend import Refusal
+from foretell.serve.protocols.asgi import CallerGone
+from foretell.serve.protocols.http import Head, Header, Response
 
 log = logging.getLogger(__name__)
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CALL = re.compile(rb"/v2/models/[!-$&->@-~]+/infer")  # no escapes, no query
 _MOST = 65_536  # bytes of a body
 
-Whole = Callable[[Scope, bytes], Coroutine[Any, Any, tuple[Response, list[Header]]]]
+# The head, the body, when it came in, and what it is told if that is known already.
+Whole = Callable[[Head, bytes, float, Refusal | None], Coroutine[Any, Any, tuple[Response, list[Header]]]]
 
 
 class Connected(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from foretell.serve.backend import Priority, Refusal
-from foretell.serve.protocols.asgi import Scope
+from foretell.serve.protocols.http import Head
 from foretell.serve.protocols.peek import urgency
 from foretell.serve.replica.direct import Direct, Whole
 
@@ -25,7 +25,7 @@ _ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longe
 @dataclass(slots=True)
 class _Waiting:
     direct: Direct
-    scope: Scope
+    head: Head
     body: bytes
     arrived: float
 
@@ -39,19 +39,18 @@ class Intake:
         self._turn = False
         self._left = 0  # turns in a row that left some
 
-    def put(self, direct: Direct, scope: Scope, body: bytes) -> None:
+    def put(self, direct: Direct, head: Head, body: bytes) -> None:
         """What is high begins at once; others in the next turn of the loop, or they are refused."""
-        scope["arrived"] = now = monotonic()
+        now = monotonic()
         priority = urgency(body)
         if priority is Priority.HIGH:
-            direct.start(self._whole(scope, body))
+            direct.start(self._whole(head, body, now, None))
             return
         waiting = self._classes[priority]
         if self._left >= _AGAIN and waiting and now - waiting[0].arrived > _BEHIND_S:
-            scope["refusal"] = _behind()
-            direct.start(self._whole(scope, body))
+            direct.start(self._whole(head, body, now, _behind()))
             return
-        waiting.append(_Waiting(direct, scope, body, now))
+        waiting.append(_Waiting(direct, head, body, now))
         if not self._turn:
             self._turn = True
             self._loop.call_soon(self._begin)
@@ -61,7 +60,7 @@ class Intake:
         while (item := self._next()) is not None:
             if item.direct.response_complete:
                 continue  # its caller has gone
-            item.direct.start(self._whole(item.scope, item.body))
+            item.direct.start(self._whole(item.head, item.body, item.arrived, None))
             if monotonic() > end:
                 self._left += 1
                 self._give_up(end)
@@ -79,9 +78,8 @@ class Intake:
         for waiting in self._classes:
             while waiting and now - waiting[0].arrived > _ENOUGH_S:
                 item = waiting.popleft()
-                item.scope["refusal"] = _behind()
                 if not item.direct.response_complete:
-                    item.direct.start(self._whole(item.scope, item.body))
+                    item.direct.start(self._whole(item.head, item.body, item.arrived, _behind()))
 
 
 def _behind() -> Refusal:

@@ -15,7 +15,9 @@ from uvicorn.server import ServerState
 
 from foretell.config import LimitSettings
 from foretell.serve.protocols.asgi import Receive, Scope, Send
+from foretell.serve.protocols.http import Head
 from foretell.serve.replica.direct import Direct, is_direct
+from foretell.serve.replica.heads import Heads
 from foretell.serve.replica.intake import Intake
 from foretell.serve.replica.syn_filter import drop_new_connections
 
@@ -86,6 +88,7 @@ class Listener:
         self._config.load()
         whole = getattr(app, "whole", None)
         self._intake = None if whole is None else Intake(whole, self._loop)
+        self._heads = Heads()
         self._set_headers()
         self._sweeper = self._loop.create_task(self._sweep())
         self._loop.add_reader(shared.fileno(), self._accept)
@@ -160,7 +163,7 @@ class Listener:
             connection.close()
 
     def _make_connection(self) -> "Connection":
-        return Connection(self._config, self._state, self._limits, self._intake)
+        return Connection(self._config, self._state, self._limits, self._intake, self._heads)
 
     def _close(self) -> None:
         """Take all that waits, and close in the same breath: what comes in between would be reset."""
@@ -187,7 +190,12 @@ class Connection(HttpToolsProtocol):
     """uvicorn's own, with bounds on how long and how large a request may grow before it is there."""
 
     def __init__(
-        self, config: uvicorn.Config, state: ServerState, limits: LimitSettings, intake: Intake | None
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        limits: LimitSettings,
+        intake: Intake | None,
+        heads: Heads,
     ) -> None:
         super().__init__(config, state, {})
         self._limits = limits
@@ -201,6 +209,7 @@ class Connection(HttpToolsProtocol):
         self._direct: Direct | None = None  # its body is coming in, or it waits for its answer
         self._body: list[bytes] | None = None
         self._idle_since: float | None = None
+        self._heads, self._data = heads, b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -212,7 +221,28 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._part_ended = False
         self._idle_since = None
+        known = self._heads.find(data) if self._is_between() else None
+        if known is not None:
+            self._unset_keepalive_if_required()
+            self._run_direct(*known)
+            return
+        self._read(data)
+
+    def _is_between(self) -> bool:
+        """Whether nothing has come of a further request, and nothing is to be answered before it."""
+        return (
+            self._intake is not None
+            and self._in_head
+            and not self._head
+            and self._coming_since is None
+            and (self.cycle is None or self.cycle.response_complete)
+            and not (self.flow.write_paused or self.transport.is_closing())
+        )
+
+    def _read(self, data: bytes) -> None:
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._body is not None:
             self._through_asgi()  # the rest of the body may be long in coming
         if self._in_head and not self._part_ended:  # else most of it may have been a body
@@ -267,15 +297,13 @@ class Connection(HttpToolsProtocol):
         for part in parts or ():
             super().on_body(part)
 
-    def _run_direct(self, body: bytes) -> None:
+    def _run_direct(self, head: Head, body: bytes) -> None:
         assert self._intake is not None
-        path = self.url.decode("ascii")
-        scope = {"method": "POST", "path": path, "query_string": b"", "headers": self.headers}
         self._direct = direct = Direct(self, self.server_state.default_headers)
         stands_for: Any = direct  # uvicorn has cycles and tasks there
         self.cycle = stands_for
         self.tasks.add(stands_for)
-        self._intake.put(direct, scope, body)
+        self._intake.put(direct, head, body)
 
     def direct_done(self, sent: bytes, close: bool) -> None:
         """See `Connected`."""
@@ -320,7 +348,9 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
             return
         body, self._body = b"".join(self._body), None
-        self._run_direct(body)
+        head = Head.of("POST", self.url.decode("ascii"), b"", self.headers)
+        self._heads.keep(self._data, head, len(body))
+        self._run_direct(head, body)
 
     def look(self, now: float) -> None:
         """End it where the client is too slow to send, or to take."""
