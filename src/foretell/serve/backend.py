@@ -4,10 +4,10 @@ Protocols know no Ray, no scheduler and no engine; models know no HTTP and no gR
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,8 +80,7 @@ def _rebuild(reason: str, message: str, cure: str, path: str | None, retry_after
     return Refusal(reason, message, cure=cure, path=path, retry_after=retry_after)
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """A request for inference.
 
     Attributes:
@@ -108,8 +107,7 @@ class Call:
     outputs: Sequence[str] | None = None
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """What came of a call.
 
     Attributes:
@@ -130,12 +128,11 @@ class Answer:
     queue_s: float = 0.0
     inference_s: float = 0.0
     batch_rows: int = 0
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
     whole: bool = False
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of a call, for metrics. `outcome`: `ok`, `cancelled` or a refusal's reason.
 
     `model` and `version` are empty, `priority` is unset where it was refused before they were known; a model

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+
+import msgspec
 
 from foretell.serve.backend import Answer, Call, Refusal
 
@@ -13,8 +14,7 @@ log = logging.getLogger(__name__)
 Outcome = Answer | Refusal
 
 
-@dataclass(slots=True, eq=False)
-class Caller:
+class Caller(msgspec.Struct, eq=False):
     """`timer`: for its deadline."""
 
     call: Call

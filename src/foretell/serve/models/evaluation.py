@@ -2,9 +2,9 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +15,7 @@ from foretell.serve.scheduler.work import Piece
 Number = TypeVar("Number", np.float64, np.int64)
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """What came of n windows: outputs by name, each (n, …); refused (n,); steps (n,) of a forecast.
 
     Attributes:

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 
 import numpy as np
 
@@ -35,8 +35,8 @@ class ServedModel:
     """Calls may come from any loop of any thread; one batch is evaluated at a time.
 
     Mostly that is done by a thread of the model's own, as the engine lets go of the GIL meanwhile. What is
-    quick is evaluated right where it came in, a call that comes alone at once, and calls that one turn of
-    the loop brings together after it: handing them to another thread and back would take as long.
+    quick is evaluated right where it came in, all calls together that one turn of the loop brings: handing
+    them to another thread and back would take as long.
 
     An evaluation that takes longer than `stuck_s` will not end: its calls fail, and all others are refused,
     so that they ask another replica. Should it end after all, the model goes on.
@@ -59,7 +59,8 @@ class ServedModel:
         self._name = self.manifest.name
         self._questions = Questions(self.manifest, settings)
         self._scheduler = Scheduler(settings, CostModel(settings.max_batch_size))
-        self._changed = Condition()  # guards the scheduler, and tells the thread that there is work
+        self._lock = RLock()  # guards the scheduler
+        self._changed = Condition(self._lock)  # tells the thread that there is work
         self._closing = False
         self._turn_of: asyncio.AbstractEventLoop | None = None
         self._inline, self._failures = Inline(settings.max_batch_size), Failures()
@@ -72,8 +73,7 @@ class ServedModel:
         """See `Backend.infer`; which model and version it names is looked at by `Registry`."""
         try:
             work = self._ask(call)
-            future = work.caller.future
-            answer: Answer = future.result() if future.done() else await self._outcome(work, work.caller)
+            answer = await self._outcome(work, work.caller)
             if time.monotonic() > work.deadline:
                 raise passed()  # its timer cannot tell so while the loop stands still
             return answer
@@ -85,7 +85,7 @@ class ServedModel:
             raise
 
     def _ask(self, call: Call) -> Work:
-        """It waits for a batch, or has gone through one already."""
+        """It waits for a batch."""
         question = self._questions.of(call)
         loop = asyncio.get_running_loop()
         caller = Caller(call, loop, loop.create_future())
@@ -100,9 +100,7 @@ class ServedModel:
             caller=caller,
             asked=call.asked,
         )
-        batch = self._offer(work)
-        if batch:
-            self._evaluate(batch)
+        self._offer(work)
         return work
 
     def warm_up(self) -> None:
@@ -112,7 +110,7 @@ class ServedModel:
             piece = self._sample(rows)
             evaluate(self._forecaster, [piece])
             measured[rows] = min(self._timed(piece) for _ in range(_TRIES))
-        with self._changed:
+        with self._lock:
             self._scheduler.cost.seed(measured)
             self._inline.seed(measured)
 
@@ -123,7 +121,7 @@ class ServedModel:
 
     def waiting(self) -> dict[Priority, int]:
         """Calls in flight, by class."""
-        with self._changed:
+        with self._lock:
             return dict(self._scheduler.waiting)
 
     @property
@@ -153,7 +151,7 @@ class ServedModel:
     def close(self) -> None:
         """Refuse what still waits and give back the engine's memory, unless it is stuck in a batch."""
         self._watchdog.end()
-        with self._changed:
+        with self._lock:
             self._closing = True
             self._scheduler.refuse_all(refusals.closed())
             self._tell_refused()
@@ -175,7 +173,7 @@ class ServedModel:
 
     def _give_up(self) -> None:
         """The watchdog's: nobody is kept by an evaluation that does not end."""
-        with self._changed:
+        with self._lock:
             batch = self._scheduler.running
             if batch is None or not self._is_stuck(time.monotonic()):
                 return
@@ -185,9 +183,9 @@ class ServedModel:
             self._tell_refused()
         log.error("%s: an evaluation of %d rows does not end", self._name, batch.rows)
 
-    def _offer(self, work: Work) -> Batch | None:
-        """Hand it to the scheduler; a batch is given where it is to be evaluated right here."""
-        with self._changed:
+    def _offer(self, work: Work) -> None:
+        """Hand it to the scheduler."""
+        with self._lock:
             if self._closing:
                 raise refusals.closed()
             if self._is_stuck(work.arrived):
@@ -198,10 +196,8 @@ class ServedModel:
                 raise refusal
             if work.job and len(work.job.works) > 1:
                 self._figures.coalesced(self._name)
-            batch = self._alone(work)
-            if batch is None and self._scheduler.running is None:
+            if self._scheduler.running is None:
                 self._soon(work.caller.loop)
-            return batch
 
     def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Work waits: once this turn of its loop has brought all that it will, see who evaluates it."""
@@ -214,37 +210,30 @@ class ServedModel:
     def _turn(self) -> None:
         """Calls that came together are evaluated here while they are quick: the thread would have to fight
         for the GIL with the loop that it takes them from."""
-        with self._changed:
+        with self._lock:
             self._turn_of = None
-            batch = self._next_here()
+            scheduler, now = self._scheduler, time.monotonic()
+            if scheduler.load < scheduler.cost.paying and self._inline.gathers(scheduler.calls, now):
+                self._soon(asyncio.get_running_loop())
+                return
+            batch = self._next_here(now)
             if batch is None:
                 self._changed.notify()
                 return
         self._evaluate(batch, more_here=True)
-        with self._changed:
+        with self._lock:
             if self._scheduler.rows and self._scheduler.running is None:
                 self._soon(asyncio.get_running_loop())  # its connections have their turn first
 
-    def _next_here(self) -> Batch | None:
+    def _next_here(self, now: float) -> Batch | None:
         scheduler, cost = self._scheduler, self._scheduler.cost
         if scheduler.running is not None or not scheduler.rows:
             return None
-        if not self._inline.fits_turn(min(scheduler.load, cost.paying)):
+        most = self._inline.rows(scheduler.calls, scheduler.load, cost.paying)
+        if most < scheduler.least:
             return None
-        batch = scheduler.next(time.monotonic())
+        batch = scheduler.next(now, most)
         self._tell_refused()
-        return batch if isinstance(batch, Batch) else None
-
-    def _alone(self, work: Work) -> Batch | None:
-        """The batch of this work, if nothing else is in flight, nor likely to come while it is evaluated."""
-        scheduler = self._scheduler
-        if scheduler.rows != work.rows or scheduler.running is not None:
-            return None
-        if not self._forecaster.engine.bounded:
-            return None  # what may hang must not take the loop along
-        if not self._inline.fits(work.load, scheduler.usual_gap()):
-            return None
-        batch = scheduler.next(work.arrived)
         return batch if isinstance(batch, Batch) else None
 
     async def _outcome(self, work: Work, caller: Caller) -> Answer:
@@ -253,7 +242,7 @@ class ServedModel:
         try:
             return await caller.future
         except asyncio.CancelledError:
-            with self._changed:
+            with self._lock:
                 self._scheduler.cancel(work)
             raise
         finally:
@@ -266,7 +255,7 @@ class ServedModel:
         if left > 0:
             caller.timer = caller.loop.call_later(left, self._watch, work, caller)
             return
-        with self._changed:
+        with self._lock:
             self._scheduler.expire(time.monotonic())
             self._tell_refused()
 
@@ -279,7 +268,7 @@ class ServedModel:
                 log.exception("%s: the answers of a batch could not be given", self._name)
 
     def _next_batch(self) -> Batch | None:
-        with self._changed:
+        with self._lock:
             while not self._closing:
                 now = time.monotonic()
                 step = self._scheduler.next(now)
@@ -296,7 +285,7 @@ class ServedModel:
         parts = self._parts(batch.pieces)
         end, used = time.monotonic(), time.thread_time() - used
         whole = self._judge(parts, end)
-        with self._changed:
+        with self._lock:
             for piece, part in zip(batch.pieces, parts, strict=True):
                 if isinstance(part, Refusal):
                     self._scheduler.drop(piece.job, part)

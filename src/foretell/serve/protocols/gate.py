@@ -1,9 +1,9 @@
 """What all protocols do around a call: find the model, grant, set the deadline, ask the backend."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +15,7 @@ from foretell.serve.protocols.options import Options
 from foretell.serve.security.guard import Guard, Identity
 
 
-@dataclass(slots=True)
-class Caller:
+class Caller(msgspec.Struct):
     """Who asks, through which door, since when; and what becomes of it, as far as it has come.
 
     Attributes:

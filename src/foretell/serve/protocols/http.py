@@ -1,7 +1,8 @@
 """A request that came in whole, and what is sent back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from foretell.serve.protocols.gate import Caller
 
@@ -11,8 +12,7 @@ JSON = b"application/json"
 NDJSON = b"application/x-ndjson"
 
 
-@dataclass(slots=True)
-class Head:
+class Head(msgspec.Struct):
     """What comes before a body. Several requests may share one.
 
     Attributes:
@@ -33,8 +33,7 @@ class Head:
         return cls(method, path, query, headers, dict(headers), size)
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """What a protocol reads.
 
     Attributes:
@@ -50,8 +49,7 @@ class Request:
     body: bytes
 
 
-@dataclass(slots=True)
-class Response:
+class Response(msgspec.Struct):
     """What a protocol answers."""
 
     body: bytes

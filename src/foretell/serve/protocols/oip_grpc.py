@@ -145,7 +145,7 @@ class OipGrpc:
 
     def _guarded(self, handler: Handler, name: str) -> Callable[[Any, Any], Awaitable[Any]]:
         async def handle(request: Any, context: Any) -> Any:
-            caller = _GrpcCaller(context, f"{self._prefix}-{next(self._count):x}")
+            caller = _GrpcCaller.of(context, f"{self._prefix}-{next(self._count):x}")
             if name == "ModelInfer":
                 caller.door, caller.asked = "oip_grpc", "" if request is None else request.model_name
             if caller.trace:
@@ -183,11 +183,17 @@ class OipGrpc:
 class _GrpcCaller(Caller):
     """With what the call's context says of it."""
 
-    def __init__(self, context: Any, id_: str) -> None:
-        self.metadata = dict(context.invocation_metadata() or ())
-        self.remaining: float | None = context.time_remaining()
-        self.trace = trace_context(str(self.metadata.get("traceparent", "")).encode())
-        super().__init__(_NOBODY, monotonic(), id_)
+    metadata: dict[str, Any] = {}
+    remaining: float | None = None
+    trace: bytes | None = None
+
+    @classmethod
+    def of(cls, context: Any, id_: str) -> "_GrpcCaller":
+        caller = cls(_NOBODY, monotonic(), id_)
+        caller.metadata = dict(context.invocation_metadata() or ())
+        caller.remaining = context.time_remaining()
+        caller.trace = trace_context(str(caller.metadata.get("traceparent", "")).encode())
+        return caller
 
 
 def _reader(kind: Any) -> Callable[[bytes], Any]:

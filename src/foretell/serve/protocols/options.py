@@ -1,9 +1,9 @@
 """What a request may say beside its windows, in the words that all protocols share."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +22,7 @@ _MOST_STEPS = 1_000_000
 _ID = re.compile(r"[!-~]{1,128}")
 
 
-@dataclass(slots=True)
-class Options:
+class Options(msgspec.Struct):
     """Of a call.
 
     Attributes:

@@ -8,8 +8,9 @@ then the sockets have their turn again.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from time import monotonic
+
+import msgspec
 
 from foretell.serve.backend import Priority, Refusal
 from foretell.serve.protocols.http import Head
@@ -22,8 +23,7 @@ _AGAIN = 8  # turns in a row that left some: a pause of the whole process is no 
 _ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct):
     direct: Direct
     head: Head
     body: bytes

@@ -35,7 +35,7 @@ class CostModel:
         self._slow: list[float] = []  # errors of the newest batches, as long as all were surprisingly slow
         self._high = 0.2
         self._paying = self._fair = max_rows
-        self._known = False
+        self._known, self._settled = False, True
 
     @property
     def known(self) -> bool:
@@ -54,7 +54,7 @@ class CostModel:
                 self._curve[knot] = measured[nearest] * (1 + rows / nearest) / 2
         self._curve = np.maximum.accumulate(self._curve).tolist()
         self._known = True
-        self._settle()
+        self._settled = False
 
     def observe(self, rows: int, seconds: float) -> None:
         """A batch of so many rows took so long."""
@@ -95,11 +95,13 @@ class CostModel:
     @property
     def paying(self) -> int:
         """Rows past which a batch no longer gains in throughput."""
+        self._settle()
         return self._paying
 
     @property
     def fair(self) -> int:
         """Rows with which a batch still has three fifths of the best throughput."""
+        self._settle()
         return self._fair
 
     def within(self, seconds: float) -> int:
@@ -108,7 +110,7 @@ class CostModel:
 
     def drain(self, rows: int) -> float:
         """Seconds until so many rows are evaluated, in batches of `paying`."""
-        full, rest = divmod(rows, self._paying)
+        full, rest = divmod(rows, self.paying)
         return full * self.seconds(self._paying) + (self.seconds(rest) if rest else 0.0)
 
     def saved(self, rows: int) -> float:
@@ -140,13 +142,18 @@ class CostModel:
             curve[knot] *= math.exp(step * (_NEAR ** int(distance) if everywhere else 1.0 - distance))
         # More rows never cost less: where two knots say so, the one that was just measured is right.
         for knot in range(below - 1, -1, -1):
-            curve[knot] = min(curve[knot], curve[knot + 1])
+            if curve[knot] > curve[knot + 1]:
+                curve[knot] = curve[knot + 1]
         for knot in range(max(above, 1), len(curve)):
-            curve[knot] = max(curve[knot], curve[knot - 1])
-        self._settle()
+            if curve[knot] < curve[knot - 1]:
+                curve[knot] = curve[knot - 1]
+        self._settled = False
 
     def _settle(self) -> None:
         """The smallest batches whose throughput is nearly the best, and fair."""
+        if self._settled:
+            return
+        self._settled = True
         rates = [rows / seconds for rows, seconds in zip(self.shapes, self._curve, strict=True)]
         best = max(rates)
         self._paying = next(s for s, r in zip(self.shapes, rates, strict=True) if r >= _PAYS * best)

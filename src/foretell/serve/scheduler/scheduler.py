@@ -9,6 +9,7 @@ Time is passed in; nothing here waits, and every decision is O(log n).
 """
 
 import math
+import sys
 from dataclasses import dataclass
 
 from foretell.config import BatchSettings
@@ -63,6 +64,17 @@ class Scheduler:
         """Evaluations that wait: a row that is rolled out takes several."""
         return self._queue.load
 
+    @property
+    def calls(self) -> int:
+        """In flight."""
+        return len(self._works)
+
+    @property
+    def least(self) -> int:
+        """Evaluations that the next batch has at least: a row that is rolled out is not divided."""
+        job = self._queue.head()
+        return job.passes if job else 1
+
     def offer(self, work: Work, now: float) -> Refusal | None:
         """A caller asks: `None` when the work is taken, and its answer or refusal will come."""
         self._arrivals.saw(now)
@@ -79,8 +91,11 @@ class Scheduler:
         self._expiry.add(work, len(self._works))
         return None
 
-    def next(self, now: float) -> Batch | Wait | None:
-        """The engine is free: what it shall do, how long it may wait, or `None`: nothing waits."""
+    def next(self, now: float, most: int = sys.maxsize) -> Batch | Wait | None:
+        """The engine is free: what it shall do, how long it may wait, or `None`: nothing waits.
+
+        `most`: evaluations in a batch, where that is less than pays.
+        """
         self._advance(now)
         if self.running is not None or not self._queue.rows:
             return None
@@ -88,7 +103,7 @@ class Scheduler:
         if until > now:
             return Wait(until)
         self._filling = None
-        batch = self._fill(now)
+        batch = self._fill(now, most)
         if not batch.pieces:
             return None
         self._drain.began(now)
@@ -150,10 +165,6 @@ class Scheduler:
     def retry_after(self) -> float:
         """Seconds until what waits now is likely to be gone."""
         return self._admission.retry_after()
-
-    def usual_gap(self) -> float:
-        """Seconds between two arrivals."""
-        return self._arrivals.gap
 
     def _advance(self, now: float) -> None:
         self.expire(now)
@@ -223,14 +234,14 @@ class Scheduler:
             self._expiry.earliest() - self.cost.at_most(load + 1),
         )
 
-    def _fill(self, now: float) -> Batch:
+    def _fill(self, now: float, most: int) -> Batch:
         """Take the most urgent rows while more of them pay.
 
         A batch stays smaller where a less urgent row would make a more urgent one late. Among equally urgent
         ones it does not: whoever cannot be in time in a batch of them is refused instead. Else an overload of
         urgent calls would be met with ever smaller batches, at a time when throughput is all that helps.
         """
-        batch, most, earliest, urgent = Batch(now), self._most_load(now), math.inf, 0
+        batch, most, earliest, urgent = Batch(now), min(most, self._most_load(now)), math.inf, 0
         while batch.load < most and (job := self._queue.head()) is not None:
             if job.deadline < math.inf:
                 pressing = min(most, batch.load + self._queue.pressing(job))

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
+
+import msgspec
 
 from foretell.serve.backend import Priority
 
@@ -19,8 +20,7 @@ class State(Enum):
     CANCELLED = auto()
 
 
-@dataclass(slots=True, eq=False)
-class Work:
+class Work(msgspec.Struct, eq=False):
     """What a caller waits for.
 
     Attributes:
@@ -49,8 +49,7 @@ class Work:
         return self.rows * self.passes
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """A computation, and the works that wait for it. It is as urgent as the most urgent that ever joined.
 
     Attributes:
@@ -68,7 +67,7 @@ class Job:
     priority: Priority
     deadline: float
     payload: Any = None
-    works: dict[Work, None] = field(default_factory=dict)
+    works: dict[Work, None] = msgspec.field(default_factory=dict)
     level: int = 0
     rises: float = math.inf
     taken: int = 0
@@ -76,7 +75,7 @@ class Job:
     order: int = 0
     entry: int = 0
     slot: int = 0
-    results: list[Any] = field(default_factory=list)
+    results: list[Any] = msgspec.field(default_factory=list)
 
     @classmethod
     def of(cls, work: Work) -> "Job":
@@ -99,8 +98,7 @@ class Job:
         return (self.rows - self.taken) * self.passes
 
 
-@dataclass(slots=True)
-class Piece:
+class Piece(msgspec.Struct):
     """Rows `start` to `stop` of a job."""
 
     job: Job
@@ -108,12 +106,11 @@ class Piece:
     stop: int
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """What is evaluated together. load: evaluations. started: when it was taken."""
 
     started: float
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece] = msgspec.field(default_factory=list)
     rows: int = 0
     load: int = 0
 

@@ -1,7 +1,8 @@
 """The one who stands at the door: authorization in, identity or refusal out."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 from foretell.config import LimitSettings, SecuritySettings
 from foretell.serve.backend import Priority, Refusal
@@ -12,8 +13,7 @@ from foretell.serve.security.limits import Limits
 _CROWDED = 0.1  # seconds to wait when a client has too much under way: one of them will have ended
 
 
-@dataclass(slots=True)
-class Identity:
+class Identity(msgspec.Struct):
     """Who is inside, and what was granted; `release` takes it back.
 
     Attributes:
@@ -24,7 +24,7 @@ class Identity:
     client: str
     key: Key | None
     priority: Priority = Priority.LOW
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
     inside: bool = True
 
 
