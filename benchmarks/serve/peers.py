@@ -5,7 +5,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.figures import Figure, Part, Target
@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".bench-venvs"
 PROGRAMS = Path(__file__).parent / "programs"
 PLAIN, EVERYTHING, LOGGED = "foretell", "foretell, keys and limits", "foretell, keys, limits, access log"
-_NETWORK = "BENCH_MODEL"  # as programs/network.py reads it
+TWICE = ", 2 replicas"
+MOSEC, MOSEC_TWICE = "mosec", "mosec, 2 workers"
+_NETWORK, _WORKERS = "BENCH_MODEL", "BENCH_WORKERS"  # as the programs read them
 _MANY = 32
 
 
@@ -34,6 +36,7 @@ class Peer:
     Attributes:
         package: whose version is told. command: `{bin}` and `{port}` are filled in. path: what forecasts.
         field: of the JSON body; `windows` holds one window in a list, `window` the window itself.
+        workers: processes that evaluate, where the program can have more than one.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Peer:
     command: tuple[str, ...]
     path: str
     field: str = "window"
+    workers: int = 1
 
     @property
     def environment(self) -> Path:
@@ -58,13 +62,15 @@ class Peer:
         return json.dumps(told, separators=(",", ":")).encode()
 
 
+_MOSEC = Peer(
+    MOSEC,
+    "mosec",
+    ("{bin}/python", "mosec_program.py", "--address", "127.0.0.1", "--port", "{port}"),
+    "/inference",
+)
 PEERS = (
-    Peer(
-        "mosec",
-        "mosec",
-        ("{bin}/python", "mosec_program.py", "--address", "127.0.0.1", "--port", "{port}"),
-        "/inference",
-    ),
+    _MOSEC,
+    replace(_MOSEC, name=MOSEC_TWICE, workers=2),
     Peer("LitServe", "litserve", ("{bin}/python", "litserve_program.py", "{port}"), "/predict"),
     Peer(
         "BentoML",
@@ -110,17 +116,26 @@ def _all(servers: dict[str, Start], sizes: Sizes) -> Shots:
     for _ in range(sizes.repeats):
         for name, start in servers.items():
             with start() as (port, asked):
-                for connections in sizes.connections if name != LOGGED else sizes.connections[1:]:
+                for connections in _connections(name, sizes):
                     shot = wrk.load(port, asked, connections, sizes.seconds, sizes.warm_s)
                     shots.setdefault((name, connections), []).append(shot)
     return shots
 
 
+def _connections(server: str, sizes: Sizes) -> tuple[int, ...]:
+    """Variants are measured where they are compared."""
+    if server in (MOSEC_TWICE, PLAIN + TWICE, EVERYTHING + TWICE):
+        return (_MANY,)
+    return sizes.connections[1:] if server == LOGGED else sizes.connections
+
+
 def _servers(bundle: Bundle, folder: Path, sizes: Sizes) -> dict[str, Start]:
-    def ours(everything: bool, access_log: bool) -> Start:
+    def ours(*, everything: bool = False, access_log: bool = False, replicas: int = 1) -> Start:
         @contextlib.contextmanager
         def start() -> Iterator[Served]:
-            with foretell(bundle, folder, everything=everything, access_log=access_log) as door:
+            with foretell(
+                bundle, folder, replicas=replicas, everything=everything, access_log=access_log
+            ) as door:
                 yield door.port, door.as_json()
 
         return start
@@ -128,9 +143,14 @@ def _servers(bundle: Bundle, folder: Path, sizes: Sizes) -> dict[str, Start]:
     def theirs(peer: Peer) -> Start:
         return lambda: _peer(peer, bundle, folder)
 
-    servers = {PLAIN: ours(False, False), EVERYTHING: ours(True, False)}
+    servers = {PLAIN: ours(), EVERYTHING: ours(everything=True)}
     if sizes.peers:
-        servers |= {LOGGED: ours(True, True)} | {peer.name: theirs(peer) for peer in PEERS}
+        servers |= {
+            LOGGED: ours(everything=True, access_log=True),
+            PLAIN + TWICE: ours(replicas=2),
+            EVERYTHING + TWICE: ours(everything=True, replicas=2),
+        }
+        servers |= {peer.name: theirs(peer) for peer in PEERS}
     return servers
 
 
@@ -143,6 +163,7 @@ def _peer(peer: Peer, bundle: Bundle, folder: Path) -> Iterator[Served]:
     # Its own scripts first: a server may look for its tools by name.
     environ = {
         _NETWORK: str(bundle.path / MODEL),
+        _WORKERS: str(peer.workers),
         "PATH": f"{bin_}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONPATH": str(PROGRAMS),
         "BENTOML_DO_NOT_TRACK": "True",
@@ -155,21 +176,29 @@ def _peer(peer: Peer, bundle: Bundle, folder: Path) -> Iterator[Served]:
 
 
 def _against_peers(shots: Shots, sizes: Sizes) -> list[Figure]:
-    def ratios(name: str, connections: int) -> list[float]:
-        pairs = zip(shots[name, connections], shots["mosec", connections], strict=True)
-        return [ours.rate / theirs.rate for ours, theirs in pairs]
+    """Throughput as each serves best on this machine's two cores, and with one process that evaluates."""
 
+    def rates(name: str) -> list[float]:
+        return [shot.rate for shot in shots[name, _MANY]]
+
+    one = rates(MOSEC)
+    best = [max(pair) for pair in zip(one, rates(MOSEC_TWICE), strict=True)]
+
+    def ratio(what: str, name: str, theirs: list[float], target: Target | None = None) -> Figure:
+        ratios = [ours / other for ours, other in zip(rates(name), theirs, strict=True)]
+        return Figure(f"requests/s at {_MANY} connections: {what}", ratios, "ratio", target)
+
+    single = {peer.name for peer in PEERS} - {MOSEC_TWICE}
     at_one = [
-        shot.p50_ms / min(shots[peer.name, 1][repeat].p50_ms for peer in PEERS)
+        shot.p50_ms / min(shots[name, 1][repeat].p50_ms for name in single)
         for repeat, shot in enumerate(shots[PLAIN, 1])
     ]
-    at_many = f"requests/s at {_MANY} connections"
     return [
-        Figure(f"{at_many}: foretell / mosec", ratios(PLAIN, _MANY), "ratio", Target(">=", 1.2)),
-        Figure(
-            f"{at_many}: with keys and limits / mosec", ratios(EVERYTHING, _MANY), "ratio", Target(">=", 1.0)
-        ),
-        Figure(f"{at_many}: with an access log too / mosec", ratios(LOGGED, _MANY), "ratio"),
+        ratio("foretell / mosec, each at its best", PLAIN + TWICE, best, Target(">=", 1.2)),
+        ratio("the same, foretell with keys and limits", EVERYTHING + TWICE, best, Target(">=", 1.0)),
+        ratio("1 replica / mosec with 1 worker", PLAIN, one),
+        ratio("1 replica with keys and limits / mosec with 1 worker", EVERYTHING, one),
+        ratio("1 replica with an access log too / mosec with 1 worker", LOGGED, one),
         Figure("p50 at 1 connection: foretell / best other peer", at_one, "ratio", Target("<", 0.5)),
     ]
 

@@ -1,5 +1,6 @@
 """The peer: mosec with dynamic batching. `python mosec_program.py --port PORT`; POST /inference."""
 
+import os
 from typing import Any
 
 from mosec import Server, Worker
@@ -20,6 +21,7 @@ class Forecast(Worker):
 
 if __name__ == "__main__":
     server = Server()
-    # One worker, as foretell has one replica; a millisecond is the shortest wait that mosec can be told.
-    server.append_worker(Forecast, num=1, max_batch_size=32, max_wait_time=1)
+    # A millisecond is the shortest wait that mosec can be told.
+    workers = int(os.environ.get("BENCH_WORKERS", "1"))
+    server.append_worker(Forecast, num=workers, max_batch_size=32, max_wait_time=1)
     server.run()

@@ -18,17 +18,24 @@ class Scaler:
 
     def to_network(self, windows: NDArray[np.float64]) -> NDArray[np.float32]:
         """(n, lookback, features) own units → (n, *input_shape) scaled; infinite where float32 ends."""
-        scaled = windows
         # A value beyond float32 becomes infinite here and is refused by the engine: no warning on top of it.
         with np.errstate(over="ignore", invalid="ignore"):
-            if self._inputs:
-                scaled = windows - self._inputs.center
-                scaled /= self._inputs.scale
+            scaled = self._scaled(windows)
             if self._clip:
                 scaled = np.clip(scaled, *self._clip)
             if self._channels_first:
                 scaled = scaled.transpose(0, 2, 1)
             return np.ascontiguousarray(scaled, np.float32)
+
+    def _scaled(self, windows: NDArray[np.float64]) -> NDArray[np.floating]:
+        if self._inputs is None:
+            return windows
+        centered = windows - self._inputs.center
+        if self._clip:
+            return np.divide(centered, self._inputs.scale, out=centered)
+        # Divided in float64, and rounded on the way: one pass less over all of it.
+        scaled = np.empty(windows.shape, np.float32)
+        return np.divide(centered, self._inputs.scale, out=scaled, dtype=np.float64, casting="same_kind")
 
     def from_network(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n, horizon, targets) scaled → own units."""

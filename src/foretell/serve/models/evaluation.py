@@ -98,4 +98,11 @@ def _run(
 
 
 def _block(arrays: list[NDArray[Number]]) -> NDArray[Number]:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    """One after another; not to be written to."""
+    first = arrays[0]
+    if len(arrays) == 1:
+        return first
+    if not all(array.flags.c_contiguous for array in arrays):
+        return np.concatenate(arrays)
+    # `concatenate` lets go of the GIL for each of them; while the loop is busy, it waits to get it back.
+    return np.frombuffer(b"".join(array.data for array in arrays), first.dtype).reshape(-1, *first.shape[1:])

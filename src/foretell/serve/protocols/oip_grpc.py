@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import msgspec
 import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
@@ -183,7 +184,7 @@ class OipGrpc:
 class _GrpcCaller(Caller):
     """With what the call's context says of it."""
 
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     remaining: float | None = None
     trace: bytes | None = None
 
