@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 
 import msgspec
@@ -14,22 +14,35 @@ log = logging.getLogger(__name__)
 Outcome = Answer | Refusal
 
 
+class Reply(asyncio.Future[Answer]):
+    """What a caller waits for. `step`: called at once when it is there, and not in the loop's next turn.
+
+    That turn first reads all that has come in meanwhile: under load an answer would wait behind it.
+    """
+
+    step: "Callable[[Reply], None] | None" = None
+
+
 class Caller(msgspec.Struct, eq=False):
     """`timer`: for its deadline."""
 
     call: Call
     loop: asyncio.AbstractEventLoop
-    future: "asyncio.Future[Answer]"
+    future: Reply
     timer: asyncio.TimerHandle | None = None
 
     def tell(self, outcome: Outcome) -> None:
         """On its own loop. The future is done where the caller has gone meanwhile."""
-        if self.future.done():
+        future = self.future
+        if future.done():
             return
         if isinstance(outcome, Refusal):
-            self.future.set_exception(copy(outcome))  # each has a traceback of its own
+            future.set_exception(copy(outcome))  # each has a traceback of its own
         else:
-            self.future.set_result(outcome)
+            future.set_result(outcome)
+        if (step := future.step) is not None:
+            future.step = None
+            step(future)
 
 
 def tell(outcomes: Sequence[tuple[Caller, Outcome]]) -> None:

@@ -14,7 +14,7 @@ from foretell.errors import InputError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.models import refusals
-from foretell.serve.models.callers import Caller, Outcome, tell
+from foretell.serve.models.callers import Caller, Outcome, Reply, tell
 from foretell.serve.models.evaluation import Part, evaluate, joined
 from foretell.serve.models.failures import Failures
 from foretell.serve.models.figures import Figures
@@ -88,7 +88,7 @@ class ServedModel:
         """It waits for a batch."""
         question = self._questions.of(call)
         loop = asyncio.get_running_loop()
-        caller = Caller(call, loop, loop.create_future())
+        caller = Caller(call, loop, Reply(loop=loop))
         work = Work(
             rows=len(question.windows),
             arrived=time.monotonic(),

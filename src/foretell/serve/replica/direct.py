@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from foretell.serve.backend import Refusal
+from foretell.serve.models.callers import Reply
 from foretell.serve.protocols.asgi import CallerGone
 from foretell.serve.protocols.http import Head, Header, Response
 
@@ -72,7 +73,9 @@ class Direct:
         self.response_complete = True
         if self._coroutine is None:
             return  # it has not begun
-        if self._waits is not None:
+        if isinstance(self._waits, Reply):
+            self._waits.step = None
+        elif self._waits is not None:
             self._waits.remove_done_callback(self._step)
         try:
             self._coroutine.throw(asyncio.CancelledError())
@@ -103,7 +106,10 @@ class Direct:
             future.set_result(None)
         future._asyncio_future_blocking = False  # as a task says that it has seen it
         self._waits = future
-        future.add_done_callback(self._step)
+        if isinstance(future, Reply):
+            future.step = self._step
+        else:
+            future.add_done_callback(self._step)
 
     def _answer(self, response: Response, told: list[Header]) -> None:
         parts = [_STATUS[response.status]]
