@@ -42,7 +42,10 @@ class Caller(msgspec.Struct, eq=False):
             future.set_result(outcome)
         if (step := future.step) is not None:
             future.step = None
-            step(future)
+            try:
+                step(future)
+            except Exception:  # a defect of ours: the others of its batch are told all the same
+                log.exception("an answer could not be handed on")
 
 
 def tell(outcomes: Sequence[tuple[Caller, Outcome]]) -> None:

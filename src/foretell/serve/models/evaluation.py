@@ -102,7 +102,7 @@ def _block(arrays: list[NDArray[Number]]) -> NDArray[Number]:
     first = arrays[0]
     if len(arrays) == 1:
         return first
-    if not all(array.flags.c_contiguous for array in arrays):
+    if not all(array.flags.c_contiguous and array.dtype == first.dtype for array in arrays):
         return np.concatenate(arrays)
     # `concatenate` lets go of the GIL for each of them; while the loop is busy, it waits to get it back.
     return np.frombuffer(b"".join(array.data for array in arrays), first.dtype).reshape(-1, *first.shape[1:])

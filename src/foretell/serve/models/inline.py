@@ -31,15 +31,16 @@ class Inline:
         """Rows → seconds, as a warm-up measured them."""
         self._cost.seed(measured)
 
-    def gathers(self, calls: int, now: float) -> bool:
+    def gathers(self, calls: int, now: float, *, enough: bool = False) -> bool:
         """Whether one more turn of the loop is waited for: the last one brought more, up to so many `calls`.
 
         That takes as long as reading them, and a batch costs as much again as several of its calls. One who
-        was alone the last time is not kept waiting.
+        was alone the last time is not kept waiting, nor is anybody where there is `enough` for a batch.
         """
         if not self._gathered:
             self._until = now + _QUICK_S
-        more = self._gathered < calls and now < self._until and not (self._alone and calls == 1)
+        more = not enough and self._gathered < calls and now < self._until
+        more = more and not (self._alone and calls == 1)
         self._gathered, self._alone = (calls, False) if more else (0, calls == 1)
         return more
 

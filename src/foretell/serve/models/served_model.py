@@ -213,7 +213,8 @@ class ServedModel:
         with self._lock:
             self._turn_of = None
             scheduler, now = self._scheduler, time.monotonic()
-            if scheduler.load < scheduler.cost.paying and self._inline.gathers(scheduler.calls, now):
+            enough = scheduler.load >= scheduler.cost.paying
+            if self._inline.gathers(scheduler.calls, now, enough=enough):
                 self._soon(asyncio.get_running_loop())
                 return
             batch = self._next_here(now)

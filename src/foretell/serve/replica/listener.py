@@ -209,7 +209,7 @@ class Connection(HttpToolsProtocol):
         self._direct: Direct | None = None  # its body is coming in, or it waits for its answer
         self._body: list[bytes] | None = None
         self._idle_since: float | None = None
-        self._heads, self._data = heads, b""
+        self._heads, self._whole = heads, b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -221,12 +221,14 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._part_ended = False
         self._idle_since = None
-        known = self._heads.find(data) if self._is_between() else None
+        # Only bytes that begin where a request begins: the rest of a head is no head of its own.
+        begins = self._is_between()
+        known = self._heads.find(data) if begins else None
         if known is not None:
             self._unset_keepalive_if_required()
             self._run_direct(*known)
             return
-        self._read(data)
+        self._read(data, data if begins else b"")
 
     def _is_between(self) -> bool:
         """Whether nothing has come of a further request, and nothing is to be answered before it."""
@@ -239,10 +241,11 @@ class Connection(HttpToolsProtocol):
             and not (self.flow.write_paused or self.transport.is_closing())
         )
 
-    def _read(self, data: bytes) -> None:
-        self._data = data
+    def _read(self, data: bytes, whole: bytes) -> None:
+        """`whole`: the same, where it may be a whole request."""
+        self._whole = whole
         super().data_received(data)
-        self._data = b""
+        self._whole = b""
         if self._body is not None:
             self._through_asgi()  # the rest of the body may be long in coming
         if self._in_head and not self._part_ended:  # else most of it may have been a body
@@ -349,7 +352,7 @@ class Connection(HttpToolsProtocol):
             return
         body, self._body = b"".join(self._body), None
         head = Head.of("POST", self.url.decode("ascii"), b"", self.headers)
-        self._heads.keep(self._data, head, len(body))
+        self._heads.keep(self._whole, head, len(body))
         self._run_direct(head, body)
 
     def look(self, now: float) -> None:
