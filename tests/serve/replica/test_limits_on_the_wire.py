@@ -162,6 +162,11 @@ def test_a_connection_that_falls_silent_after_an_answer_ends(serve: Serve) -> No
         assert rest(connection).startswith(b"HTTP/1.1 200")
 
 
+def test_line_ends_keep_no_connection(serve: Serve) -> None:
+    with connected(serve(idle=0.3), b"\r\n") as connection:
+        assert rest(connection) == b""
+
+
 def test_half_closed_in_the_middle_of_a_body_is_gone(serve: Serve, backend: Any) -> None:
     with connected(serve(), f"{HEAD}content-length: {len(infer())}\r\n\r\n".encode() + infer()[:50]) as half:
         half.shutdown(socket.SHUT_WR)

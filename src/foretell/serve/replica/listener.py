@@ -220,7 +220,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._part_ended = False
-        self._idle_since = None
+        idle_since, self._idle_since = self._idle_since, None
         # Only bytes that begin where a request begins: the rest of a head is no head of its own.
         begins = self._is_between()
         known = self._heads.find(data) if begins else None
@@ -229,6 +229,8 @@ class Connection(HttpToolsProtocol):
             self._run_direct(*known)
             return
         self._read(data, data if begins else b"")
+        if self._is_idle():
+            self._idle_since = idle_since or self.loop.time()  # line ends between requests are no request
 
     def _is_between(self) -> bool:
         """Whether nothing has come of a further request, and nothing is to be answered before it."""
@@ -240,6 +242,11 @@ class Connection(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
             and not (self.flow.write_paused or self.transport.is_closing())
         )
+
+    def _is_idle(self) -> bool:
+        """Whether what came last began no request and ended none, and none is under way."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and self._in_head and not self._part_ended and self._coming_since is None
 
     def _read(self, data: bytes, whole: bytes) -> None:
         """`whole`: the same, where it may be a whole request."""
