@@ -11,9 +11,9 @@ from uvicorn.server import ServerState
 from foretell.config import LimitSettings
 from foretell.serve.protocols.http import Head
 from foretell.serve.replica import heads as room
+from foretell.serve.replica.connection import Connection
 from foretell.serve.replica.direct import Direct
 from foretell.serve.replica.heads import Heads
-from foretell.serve.replica.listener import Connection
 
 RAW = b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\n"
 HEAD = Head.of("POST", "/", b"", [(b"content-length", b"3")])

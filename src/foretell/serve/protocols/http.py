@@ -16,21 +16,20 @@ class Head(msgspec.Struct):
     """What comes before a body. Several requests may share one.
 
     Attributes:
-        path, query: without escapes; undecoded. headers: names in lower case; `named`: the last of each.
+        path, query: without escapes; undecoded. named: the last header of each name, in lower case.
         size: bytes of the headers.
     """
 
     method: str
     path: str
     query: bytes
-    headers: Sequence[Header]
     named: dict[bytes, bytes]
     size: int
 
     @classmethod
     def of(cls, method: str, path: str, query: bytes, headers: Sequence[Header]) -> "Head":
         size = sum(len(name) + len(value) for name, value in headers)
-        return cls(method, path, query, headers, dict(headers), size)
+        return cls(method, path, query, dict(headers), size)
 
 
 class Request(msgspec.Struct):
