@@ -1,12 +1,14 @@
 """The processes under test, and a way to find the actors among all that Ray starts."""
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,20 @@ def descendants(pid: int) -> list[int]:
     for parent in found:
         found += children.get(parent, [])
     return found[1:]
+
+
+def family(pids: Iterable[int]) -> list[int]:
+    """These processes, and what they started."""
+    return [each for pid in pids for each in (pid, *descendants(pid))]
+
+
+def kill_family(pids: Iterable[int]) -> None:
+    """As a machine goes: all at once. An idle worker that has ended by itself meanwhile is no trouble."""
+    killed = family(pids)
+    for pid in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: all(map(gone, killed)), 10, "the end of all of them")
 
 
 def gone(pid: int) -> bool:

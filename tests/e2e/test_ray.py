@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from tests.e2e.processes import Running, actors_below, descendants, named_below, wait_until
+from tests.e2e.processes import Running, actors_below, kill_family, named_below, wait_until
 from tests.e2e.rows import Source
 from tests.e2e.trial import Trial
 
@@ -55,9 +55,7 @@ def lose_the_second(trial: Trial, nodes: Running, told: dict[str, object]) -> No
     trial.wait_for_work(2_000)
     second = [int(pid) for pid in told["second"]]  # type: ignore[attr-defined]
     assert [actor for pid in second for actor in actors_below(pid)], "no worker on the second node"
-    node = [each for pid in second for each in (pid, *descendants(pid))]
-    for pid in node:  # as a machine goes: all at once
-        os.kill(pid, signal.SIGKILL)
+    kill_family(second)
     wait_until(lambda: stream.health().get("workers", 3) < 3, 30, "word of it")
     stream.wait_for_workers(3)
     trial.wait_for_work(2_000)

@@ -1,12 +1,11 @@
 """A node of a cluster is lost under load, and the replica on it."""
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
-from tests.e2e.processes import Running, descendants, wait_until
+from tests.e2e.processes import Running, family, kill_family, wait_until
 from tests.e2e.serve.callers import over_grpc, patient, steady
 from tests.e2e.serve.conftest import SETTINGS, Models
 from tests.e2e.serve.fleet import Fleet
@@ -37,8 +36,7 @@ def test_what_a_lost_node_held_is_all_that_is_lost(models: Models, tmp_path: Pat
 
 
 def lose_the_second(fleet: Fleet, models: Models, second: list[int]) -> None:
-    node = {each for pid in second for each in (pid, *descendants(pid))}
-    there = fleet.pids() & node
+    there = fleet.pids() & set(family(second))
     assert len(there) == 1, "Serve did not spread the replicas"
     plain, retrying = [steady() for _ in range(3)], [patient(), patient(), over_grpc(tries=50)]
     ports = fleet.port, fleet.grpc_port
@@ -47,8 +45,7 @@ def lose_the_second(fleet: Fleet, models: Models, second: list[int]) -> None:
         Load(ports, [models.weather], retrying, seed=1) as again,
     ):
         wait_until(lambda: min(load.answered, again.answered) > 100, 60, "answers")
-        for pid in node:  # as a machine goes: all at once
-            os.kill(pid, signal.SIGKILL)
+        kill_family(second)
         fleet.wait_for(2, without=there)
         before = load.answered
         wait_until(lambda: load.answered > before + 100, 60, "answers again")
