@@ -8,8 +8,8 @@ def tune_interpreter(young: int) -> None:
     """Once all is loaded.
 
     Args:
-        young: objects after which the collector looks at those that are new. A block of rows makes many and
-            no cycles; requests make few, and cycles where one is refused.
+        young: objects after which the collector looks at those that are new. A block of rows makes many, and
+            requests a few each; neither leaves circles for it to find.
     """
     gc.freeze()  # else the collector would walk all that was ever imported
     gc.set_threshold(young, 10, 10)

@@ -187,6 +187,10 @@ def test_access_log_is_off_unless_told(make_app: Any, asking: Any, caplog: pytes
     assert record.__dict__["request_id"] == "r-9"
 
 
+def shed() -> Refusal:
+    return Refusal("shed", "full", cure="come back", retry_after=2.0)
+
+
 @pytest.fixture
 def keyed(backend: Any, asking: Any, tmp_path: Path) -> tuple[Any, str]:
     """An app that wants keys, and one for `weather` up to medium."""
@@ -195,7 +199,7 @@ def keyed(backend: Any, asking: Any, tmp_path: Path) -> tuple[Any, str]:
     add_key(file, key)
     settings = ServeSettings(limits=LimitSettings(), security=SecuritySettings(keys=file))
     guard = Guard(settings.security, settings.limits, loopback=True)
-    return asking(App(backend, guard, settings, lambda: b"")), f"Bearer {token}"
+    return asking(App(backend, guard, settings, lambda: b"", full=lambda model: shed)), f"Bearer {token}"
 
 
 def test_keys(keyed: tuple[Any, str], backend: Any, infer_body: bytes) -> None:
@@ -269,18 +273,46 @@ def test_packed_bodies_are_unpacked_within_the_bound(make_app: Any, asking: Any,
         assert ask("POST", INFER, body, {"Content-Encoding": told}).status == status
 
 
-@pytest.mark.parametrize(("parameters", "status"), [({}, 429), ({"priority": "high"}, 200)])
-def test_what_is_sure_to_be_shed_is_not_read(
-    make_app: Any, backend: Any, window: Any, parameters: dict[str, str], status: int
-) -> None:
-    def shed() -> Refusal:
-        return Refusal("shed", "full", cure="come back", retry_after=2.0)
-
-    app = make_app(full=lambda model: shed if model == "weather" else None)
+def asked(window: Any, **parameters: Any) -> bytes:
     flat = [x for step in window for x in step]
     tensor = {"name": "windows", "shape": [1, 7, 3], "datatype": "FP64", "data": flat}
-    body = msgspec.json.encode({"inputs": [tensor], "parameters": parameters})
+    return msgspec.json.encode({"inputs": [tensor], "parameters": parameters})
+
+
+@pytest.mark.parametrize(("parameters", "away"), [({}, True), ({"priority": "high"}, False)])
+def test_what_is_sure_to_be_shed_is_not_read(
+    make_app: Any, backend: Any, window: Any, parameters: dict[str, str], away: bool
+) -> None:
+    app = make_app(full=lambda model: shed if model == "weather" else None)
     head = Head.of("POST", "/v2/models/weather/infer", b"", [])
-    response, _ = asyncio.run(app.whole(head, body, time.monotonic()))
-    assert response.status == status
-    assert len(backend.calls) == (status == 200)
+    answered = app.turn_away(head, asked(window, **parameters), time.monotonic())
+    assert (answered is not None) is away
+    if answered is not None:
+        response, headers = answered
+        assert response.status == 429
+        assert dict(headers)[b"retry-after"] == b"2"
+    assert not backend.calls
+
+
+def test_who_may_not_ask_is_not_told_that_a_queue_is_full(keyed: tuple[Any, str], window: Any) -> None:
+    app, authorization = keyed[0].app, keyed[1]
+    now, body = time.monotonic(), asked(window)
+
+    def status(model: str, headers: list[tuple[bytes, bytes]]) -> int:
+        head = Head.of("POST", f"/v2/models/{model}/infer", b"", headers)
+        answered = app.turn_away(head, body, now)
+        assert answered is not None
+        return int(answered[0].status)
+
+    known = [(b"authorization", authorization.encode())]
+    assert status("weather", []) == 401
+    assert status("secret", known) == 403
+    assert status("weather", known) == 429
+
+
+def test_what_is_wrong_with_a_call_is_told_when_it_is_read(make_app: Any, window: Any) -> None:
+    app, now = make_app(full=lambda model: shed), time.monotonic()
+    split_wrong = [(b"inference-header-content-length", b"x")]
+    assert app.turn_away(Head.of("POST", "/v2/models/a/b/infer", b"", []), b"", now) is None
+    head = Head.of("POST", "/v2/models/weather/infer", b"", split_wrong)
+    assert app.turn_away(head, asked(window), now) is None

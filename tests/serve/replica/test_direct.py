@@ -12,7 +12,7 @@ import pytest
 
 from foretell.serve.backend import Refusal
 from foretell.serve.protocols.asgi import Receive, Scope, Send
-from foretell.serve.protocols.http import Head, Header, Response
+from foretell.serve.protocols.http import Answered, Head, Response
 from foretell.serve.replica.direct import Direct, is_direct
 from foretell.serve.replica.lane import Lane
 
@@ -38,9 +38,10 @@ class Ways:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
 
-    async def whole(
-        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None
-    ) -> tuple[Response, list[Header]]:
+    def turn_away(self, head: Head, body: bytes, arrived: float, refusal: Refusal | None = None) -> None:
+        """All of them are read."""
+
+    async def whole(self, head: Head, body: bytes, arrived: float) -> Answered:
         if body == b"wait":
             self.waiting.set()
             try:
@@ -212,7 +213,7 @@ def test_given_up_in_the_turn_that_brings_its_answer(caplog: pytest.LogCaptureFi
     async def scenario() -> None:
         future = asyncio.get_running_loop().create_future()
 
-        async def answer() -> tuple[Response, list[Header]]:
+        async def answer() -> Answered:
             await future
             return Response(b""), []
 

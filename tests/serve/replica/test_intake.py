@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from foretell.serve.backend import Refusal
-from foretell.serve.protocols.http import Head, Header, Response
+from foretell.serve.protocols.http import Answered, Head, Response
 from foretell.serve.replica import intake as room
 from foretell.serve.replica.direct import Direct
 from foretell.serve.replica.intake import Intake
@@ -25,11 +25,17 @@ class Begun:
         self.bodies: list[bytes] = []
         self.refused: list[bytes] = []
 
-    async def whole(
-        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None
-    ) -> tuple[Response, list[Header]]:
-        (self.refused if refusal else self.bodies).append(body)
+    async def whole(self, head: Head, body: bytes, arrived: float) -> Answered:
+        self.bodies.append(body)
         return Response(b""), []
+
+    def turn_away(
+        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None = None
+    ) -> Answered | None:
+        if refusal is None:
+            return None
+        self.refused.append(body)
+        return Response(b"", refusal.status), []
 
 
 def put(intake: Intake, *bodies: bytes) -> list[Direct]:
@@ -42,7 +48,7 @@ def put(intake: Intake, *bodies: bytes) -> list[Direct]:
 def test_the_urgent_begin_first() -> None:
     async def run() -> list[bytes]:
         begun = Begun()
-        put(Intake(begun.whole, asyncio.get_running_loop()), LOW, MEDIUM, HIGH, LOW)
+        put(Intake(begun, asyncio.get_running_loop()), LOW, MEDIUM, HIGH, LOW)
         assert begun.bodies == [HIGH], "it waits for no turn"
         await asyncio.sleep(0)
         return begun.bodies
@@ -56,7 +62,7 @@ def test_when_the_loop_is_behind_others_are_refused_and_high_is_not(monkeypatch:
 
     async def run() -> Begun:
         begun = Begun()
-        put(Intake(begun.whole, asyncio.get_running_loop()), LOW, LOW, MEDIUM, HIGH)
+        put(Intake(begun, asyncio.get_running_loop()), LOW, LOW, MEDIUM, HIGH)
         await asyncio.sleep(0)
         return begun
 
@@ -68,7 +74,7 @@ def test_when_the_loop_is_behind_others_are_refused_and_high_is_not(monkeypatch:
 def test_who_has_gone_does_not_begin() -> None:
     async def run() -> list[bytes]:
         begun = Begun()
-        first, _ = put(Intake(begun.whole, asyncio.get_running_loop()), LOW, MEDIUM)
+        first, _ = put(Intake(begun, asyncio.get_running_loop()), LOW, MEDIUM)
         first.abandon()
         await asyncio.sleep(0)
         return begun.bodies
@@ -81,7 +87,7 @@ def test_a_turn_ends_before_everything_has_begun(monkeypatch: pytest.MonkeyPatch
 
     async def run() -> list[int]:
         begun = Begun()
-        put(Intake(begun.whole, asyncio.get_running_loop()), LOW, LOW)
+        put(Intake(begun, asyncio.get_running_loop()), LOW, LOW)
         counts = []
         for _ in range(2):
             await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from foretell.config import RowSettings, ServeSettings, WindowSettings
-from foretell.serve.backend import Backend, Refusal
+from foretell.serve.backend import Backend, Priority, Refusal
 from foretell.serve.protocols.access import log_access, trace_context
 from foretell.serve.protocols.asgi import (
     CallerGone,
@@ -33,7 +33,7 @@ from foretell.serve.protocols.docs_page import docs_page
 from foretell.serve.protocols.errors import HttpRefusal, error_body, error_headers
 from foretell.serve.protocols.forecast_api import ForecastApi
 from foretell.serve.protocols.gate import Caller, Gate, Observe, observe_nothing
-from foretell.serve.protocols.http import Head, Header, Request, Response
+from foretell.serve.protocols.http import Answered, Head, Header, Request, Response
 from foretell.serve.protocols.oip_binary import split
 from foretell.serve.protocols.oip_rest import OipRest
 from foretell.serve.protocols.openapi import document
@@ -149,21 +149,46 @@ class App:
         told = document(self._gate.manifests(request.caller).values(), self._rows)
         return Response(msgspec.json.encode(told))
 
-    async def whole(
-        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None = None
-    ) -> tuple[Response, list[Header]]:
+    async def whole(self, head: Head, body: bytes, arrived: float) -> Answered:
         """A request whose body has come in: its answer, and the headers of it. Who is gone cancels it.
 
         Args:
             arrived: on the clock of `time.monotonic`.
-            refusal: what it is told, if it may ask at all.
         """
         caller = self._caller(head, arrived)
-        response = await self._respond(head, caller, None, body, refusal)
+        response = await self._respond(head, caller, None, body)
         if response is None:
             raise CallerGone
-        self._log_access(head, caller, response.status, len(response.body))
-        return response, _told(head, caller, response)
+        return self._answered(head, caller, response)
+
+    def turn_away(
+        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None = None
+    ) -> Answered | None:
+        """Refuse a call before it is read: in an overload that is most of them. `None`: it is to be read.
+
+        Args:
+            refusal: what it is told, if it may ask at all; unset: that the queue is full, where it is.
+        """
+        try:
+            route, model, version = self._found(head.path, head.method)
+            shed = None if refusal else self._full(model)
+            if refusal is None and (shed is None or not is_least(split(head.named, body)[0])):
+                return None
+        except Refusal:
+            return None  # what is wrong with it is told when it is read
+        caller = self._caller(head, arrived)
+        caller.door, caller.asked, caller.heard = route.door, model, True
+        try:
+            check_headers(head.size, self._limits.header_bytes)
+            caller.identity = self._guard.enter(_authorization(head.named), arrived)
+            self._guard.release(caller.identity)
+            self._gate.manifest(caller, model, version)  # who may not ask is told nothing else
+            caller.priority = Priority.LOW if shed else urgency(body)
+            told = shed() if shed else refusal
+        except Refusal as other:
+            told = other
+        assert told is not None
+        return self._answered(head, caller, self._refused(head, caller, told))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = Head.of(scope["method"], scope["path"], scope["query_string"], scope["headers"])
@@ -183,31 +208,35 @@ class App:
         return Caller(_NOBODY, arrived, own if told is None else request_id(told.decode("latin-1"), own))
 
     async def _respond(
-        self,
-        head: Head,
-        caller: Caller,
-        receive: Receive | None,
-        body: bytes | None,
-        refusal: Refusal | None = None,
+        self, head: Head, caller: Caller, receive: Receive | None, body: bytes | None
     ) -> Response | None:
         """With either a body or the way to receive one. `None`: nobody is there to read an answer."""
         try:
-            response = await self._answer(head, caller, receive, body, refusal)
+            response = await self._answer(head, caller, receive, body)
             self._gate.over(caller, None)
+        except Exception as error:
+            response = self._refused(head, caller, error)
         except BaseException as error:
-            told = self._gate.over(caller, error)
-            if told is None:
-                if isinstance(error, CallerGone) or (
-                    receive is None and isinstance(error, asyncio.CancelledError)
-                ):
-                    self._log_access(head, caller, _GONE, 0)
-                    return None
+            self._gate.over(caller, error)
+            gone = receive is None and isinstance(error, asyncio.CancelledError)
+            if not (gone or isinstance(error, CallerGone)):
                 raise
-            response = _failure(told, oip=head.path.startswith("/v2"))
-            if told.reason in _HANGS_UP or not (caller.heard or is_small(head.named)):
-                # Nobody will read the rest of the body; the next request must not have to wait behind it.
-                response.headers += ((b"connection", b"close"),)
+            self._log_access(head, caller, _GONE, 0)
+            return None
         return response
+
+    def _refused(self, head: Head, caller: Caller, error: Exception) -> Response:
+        told = self._gate.over(caller, error)
+        assert told is not None
+        response = _failure(told, oip=head.path.startswith("/v2"))
+        if told.reason in _HANGS_UP or not (caller.heard or is_small(head.named)):
+            # Nobody will read the rest of the body; the next request must not have to wait behind it.
+            response.headers += ((b"connection", b"close"),)
+        return response
+
+    def _answered(self, head: Head, caller: Caller, response: Response) -> Answered:
+        self._log_access(head, caller, response.status, len(response.body))
+        return response, _told(head, caller, response)
 
     def _log_access(self, head: Head, caller: Caller, status: int, size: int) -> None:
         if self._log:
@@ -215,12 +244,7 @@ class App:
             log_access(caller, head.method, head.path, status, size, trace)
 
     async def _answer(
-        self,
-        head: Head,
-        caller: Caller,
-        receive: Receive | None,
-        body: bytes | None,
-        refusal: Refusal | None,
+        self, head: Head, caller: Caller, receive: Receive | None, body: bytes | None
     ) -> Response:
         check_headers(head.size, self._limits.header_bytes)
         route, model, version = self._found(head.path, head.method)
@@ -231,8 +255,6 @@ class App:
             if body is None:
                 assert receive is not None
                 body = await read_body(head.named, receive, self._limits)
-            else:
-                self._check_room(head, caller, version, body, refusal)
             caller.heard = True
             request = Request(caller, model, version, head.query, head.named, body)
             if receive is None or not route.door:
@@ -240,25 +262,6 @@ class App:
             return await while_connected(route.handler(request), receive)
         finally:
             self._guard.release(caller.identity)
-
-    def _check_room(
-        self,
-        head: Head,
-        caller: Caller,
-        version: str | None,
-        body: bytes,
-        refusal: Refusal | None,
-    ) -> None:
-        """Refuse what is sure to be refused before it is read: in an overload that is most of it."""
-        shed = None if refusal else self._full(caller.asked)
-        if refusal is None and (shed is None or not is_least(split(head.named, body)[0])):
-            return
-        self._gate.manifest(caller, caller.asked, version)  # who may not ask is told nothing else
-        caller.heard, caller.priority = True, urgency(body)
-        if refusal is None and shed is not None:
-            refusal = shed()
-        assert refusal is not None
-        raise refusal
 
     def _find(self, path: str, method: str) -> tuple[Route, str, str | None]:
         """The route, the model and the version that a path names."""

@@ -55,3 +55,6 @@ class Response(msgspec.Struct):
     status: int = 200
     content_type: bytes = JSON
     headers: tuple[Header, ...] = ()
+
+
+Answered = tuple[Response, list[Header]]  # all headers that tell of it

@@ -6,22 +6,18 @@ They cost more than parsing the request, checking and batching it together.
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from foretell.serve.backend import Refusal
 from foretell.serve.models.callers import Reply
 from foretell.serve.protocols.asgi import CallerGone
-from foretell.serve.protocols.http import Head, Header, Response
+from foretell.serve.protocols.http import Answered, Header, Response
 
 log = logging.getLogger(__name__)
 _STATUS = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CALL = re.compile(rb"/v2/models/[!-$&->@-~]+/infer")  # no escapes, no query
 _MOST = 65_536  # bytes of a body
-
-# The head, the body, when it came in, and what it is told if that is known already.
-Whole = Callable[[Head, bytes, float, Refusal | None], Coroutine[Any, Any, tuple[Response, list[Header]]]]
 
 
 class Connected(Protocol):
@@ -60,11 +56,22 @@ class Direct:
         self.headers = headers  # of every answer
         self.response_complete = False
         self._waits: asyncio.Future[Any] | None = None
-        self._coroutine: Coroutine[Any, Any, tuple[Response, list[Header]]] | None = None
+        self._coroutine: Coroutine[Any, Any, Answered] | None = None
 
-    def start(self, coroutine: Coroutine[Any, Any, tuple[Response, list[Header]]]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, Answered]) -> None:
         self._coroutine = coroutine
         self._step(None)
+
+    def answer(self, response: Response, told: list[Header]) -> None:
+        """Without having begun, or when it is done."""
+        parts = [_STATUS[response.status]]
+        close = False
+        for name, value in (*self.headers, *told):
+            parts += (name, b": ", value, b"\r\n")
+            close = close or name == b"connection"
+        parts += (b"\r\n", response.body)
+        self.response_complete = True
+        self.connection.direct_done(b"".join(parts), close)
 
     def abandon(self) -> None:
         """The caller has gone: what it waits for is taken back."""
@@ -91,8 +98,7 @@ class Direct:
         try:
             future = self._coroutine.send(None)
         except StopIteration as done:
-            response, told = done.value
-            self._answer(response, told)
+            self.answer(*done.value)
         except BaseException:
             log.exception("a request could not be answered")
             self.response_complete = True
@@ -110,13 +116,3 @@ class Direct:
             future.step = self._step
         else:
             future.add_done_callback(self._step)
-
-    def _answer(self, response: Response, told: list[Header]) -> None:
-        parts = [_STATUS[response.status]]
-        close = False
-        for name, value in (*self.headers, *told):
-            parts += (name, b": ", value, b"\r\n")
-            close = close or name == b"connection"
-        parts += (b"\r\n", response.body)
-        self.response_complete = True
-        self.connection.direct_done(b"".join(parts), close)

@@ -8,19 +8,31 @@ then the sockets have their turn again.
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from time import monotonic
+from typing import Any, Protocol
 
 import msgspec
 
 from foretell.serve.backend import Priority, Refusal
-from foretell.serve.protocols.http import Head
+from foretell.serve.protocols.http import Answered, Head
 from foretell.serve.protocols.peek import urgency
-from foretell.serve.replica.direct import Direct, Whole
+from foretell.serve.replica.direct import Direct
 
 _TURN_S = 0.004  # of beginning, before the sockets have their turn
 _BEHIND_S = 0.05  # one waits longer: those that come after it in its class would, too
 _AGAIN = 8  # turns in a row that left some: a pause of the whole process is no reason to refuse
 _ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
+
+
+class Answering(Protocol):
+    """What answers them; see `App`."""
+
+    def whole(self, head: Head, body: bytes, arrived: float) -> Coroutine[Any, Any, Answered]: ...
+
+    def turn_away(
+        self, head: Head, body: bytes, arrived: float, refusal: Refusal | None = None
+    ) -> Answered | None: ...
 
 
 class _Waiting(msgspec.Struct):
@@ -33,24 +45,23 @@ class _Waiting(msgspec.Struct):
 class Intake:
     """Of one listener, on its loop."""
 
-    def __init__(self, whole: Whole, loop: asyncio.AbstractEventLoop) -> None:
-        self._whole, self._loop = whole, loop
+    def __init__(self, app: Answering, loop: asyncio.AbstractEventLoop) -> None:
+        self._app, self._loop = app, loop
         self._classes: tuple[deque[_Waiting], ...] = (deque(), deque())  # low, medium
         self._turn = False
         self._left = 0  # turns in a row that left some
 
     def put(self, direct: Direct, head: Head, body: bytes) -> None:
         """What is high begins at once; others in the next turn of the loop, or they are refused."""
-        now = monotonic()
-        priority = urgency(body)
+        item, priority = _Waiting(direct, head, body, monotonic()), urgency(body)
         if priority is Priority.HIGH:
-            direct.start(self._whole(head, body, now, None))
+            self._read(item)
             return
         waiting = self._classes[priority]
-        if self._left >= _AGAIN and waiting and now - waiting[0].arrived > _BEHIND_S:
-            direct.start(self._whole(head, body, now, _behind()))
+        if self._left >= _AGAIN and waiting and item.arrived - waiting[0].arrived > _BEHIND_S:
+            self._start(item, _behind())
             return
-        waiting.append(_Waiting(direct, head, body, now))
+        waiting.append(item)
         if not self._turn:
             self._turn = True
             self._loop.call_soon(self._begin)
@@ -60,13 +71,23 @@ class Intake:
         while (item := self._next()) is not None:
             if item.direct.response_complete:
                 continue  # its caller has gone
-            item.direct.start(self._whole(item.head, item.body, item.arrived, None))
+            self._start(item)
             if monotonic() > end:
                 self._left += 1
                 self._give_up(end)
                 self._loop.call_soon(self._begin)
                 return
         self._turn, self._left = False, 0
+
+    def _start(self, item: _Waiting, refusal: Refusal | None = None) -> None:
+        away = self._app.turn_away(item.head, item.body, item.arrived, refusal)
+        if away is None:
+            self._read(item)
+        else:
+            item.direct.answer(*away)
+
+    def _read(self, item: _Waiting) -> None:
+        item.direct.start(self._app.whole(item.head, item.body, item.arrived))
 
     def _next(self) -> _Waiting | None:
         for waiting in reversed(self._classes):
@@ -79,7 +100,7 @@ class Intake:
             while waiting and now - waiting[0].arrived > _ENOUGH_S:
                 item = waiting.popleft()
                 if not item.direct.response_complete:
-                    item.direct.start(self._whole(item.head, item.body, item.arrived, _behind()))
+                    self._start(item, _behind())
 
 
 def _behind() -> Refusal:

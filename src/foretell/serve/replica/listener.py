@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from typing import Any
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -82,7 +83,7 @@ class Listener:
             timeout_keep_alive=limits.idle,  # type: ignore[arg-type]  # seconds; a float does as well
         )
         self._config.load()
-        whole = getattr(app, "whole", None)
+        whole: Any = app if hasattr(app, "whole") else None
         self._intake = None if whole is None else Intake(whole, self._loop)
         self._heads = Heads()
         self._set_headers()

@@ -11,6 +11,7 @@ from foretell.serve.scheduler.work import Job, Work
 
 _STALE_S = 1.0  # so long nothing but refusals
 _LEAST_WAIT_S, _MOST_WAIT_S = 0.05, 60.0
+_KEPT, _FADES = 1 / 8, 0.98  # of the queue at most, and what is left of it after a batch
 
 
 class Admission:
@@ -20,10 +21,21 @@ class Admission:
         self._max_rows = settings.max_queue_rows
         self._queue, self._cost, self._drain = queue, cost, drain
         self._refusing: float | None = None
+        self._kept = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether a work of the lowest class and without a deadline had better not come.
+
+        Where more urgent ones push such works out, room is kept for those that will come next: what is taken
+        in to be pushed out costs as much as what is answered.
+        """
+        return self._queue.rows >= self._max_rows - self._kept
 
     def learned(self) -> None:
         """A batch came back: the estimates are fresh."""
         self._refusing = None
+        self._kept *= _FADES
 
     def unreachable(self, work: Work, now: float, free: float) -> Refusal | None:
         """By the estimate it would end after its deadline, `free` being when the engine is."""
@@ -55,6 +67,7 @@ class Admission:
                 break
             over -= job.rows
             if over <= 0:
+                self._kept = min(self._kept + work.rows, _KEPT * self._max_rows)
                 return seen
         for job in seen:
             self._queue.keep(job)
@@ -62,9 +75,11 @@ class Admission:
 
     def shed(self) -> Refusal:
         """The queue is full."""
+        rows, most = self._queue.rows, self._max_rows
+        rest = "" if rows >= most else ", and what is left is kept for higher priorities"
         return Refusal(
             "shed",
-            f"{self._queue.rows} rows wait and no more than {self._max_rows} may",
+            f"{rows} rows wait and no more than {most} may{rest}",
             cure="come back after Retry-After, ask with a higher priority, or add replicas",
             retry_after=self.retry_after(),
         )

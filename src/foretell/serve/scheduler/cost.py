@@ -14,6 +14,7 @@ _SURPRISE, _IN_A_ROW = 0.7, 3  # so many batches at half the speed that was fore
 _HIGH, _HIGH_GAIN = 0.9, 0.01  # the quantile that `at_most` stands for
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
 _FAIR = 0.6  # of the best throughput: a batch is not kept smaller than that for the sake of deadlines
+_MOVED = 0.02  # so far may a curve move before it is looked at which batches pay: not after each of them
 _LEAST_S = 1e-7
 
 
@@ -31,11 +32,12 @@ class CostModel:
         steps = max(1, math.ceil(math.log2(max_rows)))
         self.shapes = [min(2**i, max_rows) for i in range(steps + 1)] if max_rows > 1 else [1]
         self._curve = [0.0] * len(self.shapes)
+        self._places: dict[int, tuple[int, float]] = {}
         self._error = 0.0
         self._slow: list[float] = []  # errors of the newest batches, as long as all were surprisingly slow
         self._high = 0.2
         self._paying = self._fair = max_rows
-        self._known, self._settled = False, True
+        self._known, self._moved = False, 0.0
 
     @property
     def known(self) -> bool:
@@ -54,7 +56,7 @@ class CostModel:
                 self._curve[knot] = measured[nearest] * (1 + rows / nearest) / 2
         self._curve = np.maximum.accumulate(self._curve).tolist()
         self._known = True
-        self._settled = False
+        self._moved = math.inf
 
     def observe(self, rows: int, seconds: float) -> None:
         """A batch of so many rows took so long."""
@@ -79,9 +81,8 @@ class CostModel:
         shapes, curve = self.shapes, self._curve
         if rows >= shapes[-1]:
             return curve[-1] * rows / shapes[-1]
-        at = self._place(rows)
-        below = int(at)
-        return curve[below] + (at - below) * (curve[below + 1] - curve[below])
+        below, part = self._places.get(rows) or self._place(rows)
+        return curve[below] + part * (curve[below + 1] - curve[below])
 
     def at_most(self, rows: int) -> float:
         """Nine batches of ten take no longer."""
@@ -125,18 +126,20 @@ class CostModel:
         sure, self._slow = min(self._slow), []
         return sure
 
-    def _place(self, rows: int) -> float:
-        """Between which knots, and how far."""
+    def _place(self, rows: int) -> tuple[int, float]:
+        """The knot before it, and how far it is on the way to the next. A batch asks that ten times."""
         shapes = self.shapes
         if rows >= shapes[-1]:
-            return len(shapes) - 1.0
-        above = bisect_right(shapes, rows)
-        return above - 1 + (rows - shapes[above - 1]) / (shapes[above] - shapes[above - 1])
+            return len(shapes) - 1, 0.0
+        below = bisect_right(shapes, rows) - 1
+        part = (rows - shapes[below]) / (shapes[below + 1] - shapes[below])
+        self._places[rows] = below, part
+        return below, part
 
     def _learn(self, rows: int, step: float, *, everywhere: bool) -> None:
         """Move the knots beside `rows`; twice in a row off by much the same way, the machine has changed."""
-        curve, at = self._curve, self._place(rows)
-        below, above = math.floor(at), min(math.ceil(at), len(curve) - 1)
+        curve, (below, part) = self._curve, self._places.get(rows) or self._place(rows)
+        at, above = below + part, below + (part > 0)
         for knot in range(len(curve)) if everywhere else {below, above}:
             distance = abs(knot - at)
             curve[knot] *= math.exp(step * (_NEAR ** int(distance) if everywhere else 1.0 - distance))
@@ -147,13 +150,13 @@ class CostModel:
         for knot in range(max(above, 1), len(curve)):
             if curve[knot] < curve[knot - 1]:
                 curve[knot] = curve[knot - 1]
-        self._settled = False
+        self._moved += abs(step)
 
     def _settle(self) -> None:
         """The smallest batches whose throughput is nearly the best, and fair."""
-        if self._settled:
+        if self._moved < _MOVED:
             return
-        self._settled = True
+        self._moved = 0.0
         rates = [rows / seconds for rows, seconds in zip(self.shapes, self._curve, strict=True)]
         best = max(rates)
         self._paying = next(s for s, r in zip(self.shapes, rates, strict=True) if r >= _PAYS * best)

@@ -126,6 +126,7 @@ class Scheduler:
                 self._coalescer.ended(job)
                 for work in job.works:
                     self._leave(work, State.ANSWERED)
+                    work.job = None  # a circle of the two would be left to the garbage collector
         return complete
 
     def drop(self, job: Job, refusal: Refusal) -> None:
@@ -155,8 +156,8 @@ class Scheduler:
 
     @property
     def full(self) -> bool:
-        """Whether no work of the lowest class and without a deadline has room. From another thread, too."""
-        return self._queue.rows >= self._settings.max_queue_rows
+        """Whether a work of the lowest class and without a deadline has no room. From another thread, too."""
+        return self._admission.full
 
     def shed(self) -> Refusal:
         """What such a work is told."""

@@ -27,6 +27,7 @@ class Work(msgspec.Struct, eq=False):
         rows: windows. passes: evaluations a row, several where a forecast is rolled out.
         arrived, deadline: seconds on the caller's clock; a deadline of infinity is none.
         asked: when the caller did, where that was before it arrived here.
+        job: its computation, until it is answered.
         content: works of equal content have the same answer; `None`: shared with nobody.
         payload: what is to be computed; a job has that of its first work. caller: who is to be told.
     """
