@@ -54,7 +54,7 @@ DEADLINE_MISSES = Metric(
 SHEDS = Metric(
     "foretell_serve_sheds_total",
     Kind.COUNTER,
-    "Calls refused because the queue was full.",
+    "Calls refused because the queue was full, or more came in than the replica could read.",
     label="model,priority",
 )
 COALESCED = Metric(

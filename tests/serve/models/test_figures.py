@@ -21,6 +21,7 @@ def test_requests_by_everything_that_sets_them_apart() -> None:
     total = "foretell_serve_requests_total"
     assert f"{total}{{{labels.format('oip_rest', 'ok', 'high')}}} 2.0" in lines
     assert f"{total}{{{labels.format('forecast', 'shed', 'low')}}} 1.0" in lines
+    assert 'foretell_serve_sheds_total{model="weather",priority="low"} 1.0' in lines
     count = 'foretell_serve_latency_seconds_count{priority="high"} 2.0'
     assert count in lines
     assert 'foretell_serve_latency_seconds_bucket{le="0.001",priority="high"} 1.0' in lines
@@ -31,15 +32,14 @@ def test_requests_by_everything_that_sets_them_apart() -> None:
 
 def test_calls_without_an_answer_by_reason() -> None:
     figures = Figures()
-    for reason in ("deadline_unreachable", "deadline_passed", "shed", "cancelled", "engine", "invalid"):
+    for reason in ("deadline_unreachable", "deadline_passed", "cancelled", "engine", "invalid"):
         figures.refused("weather", Priority.MEDIUM, reason)
     snapshot = figures.snapshot({}, {})
     assert snapshot.by_label(serve_metrics.DEADLINE_MISSES) == {
         "weather,medium,deadline_unreachable": 1,
         "weather,medium,deadline_passed": 1,
     }
-    for metric in (serve_metrics.SHEDS, serve_metrics.CANCELLED):
-        assert snapshot.by_label(metric) == {"weather,medium": 1}
+    assert snapshot.by_label(serve_metrics.CANCELLED) == {"weather,medium": 1}
     assert snapshot.by_label(serve_metrics.ENGINE_FAILURES) == {"weather": 1}
 
 

@@ -1,6 +1,7 @@
 """In which order requests begin that came in together."""
 
 import asyncio
+from itertools import count
 
 import pytest
 
@@ -95,3 +96,41 @@ def test_a_turn_ends_before_everything_has_begun(monkeypatch: pytest.MonkeyPatch
         return counts
 
     assert asyncio.run(run()) == [1, 2]
+
+
+def test_a_pause_of_the_whole_process_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waited meanwhile, and what comes after it, is read."""
+    now = [100.0]
+    monkeypatch.setattr(room, "monotonic", lambda: now[0])
+
+    async def run() -> Begun:
+        begun = Begun()
+        intake = Intake(begun, asyncio.get_running_loop())
+        put(intake, LOW)
+        now[0] += 5.0
+        put(intake, LOW)
+        await asyncio.sleep(0)
+        return begun
+
+    begun = asyncio.run(run())
+    assert (begun.bodies, begun.refused) == ([LOW, LOW], [])
+
+
+def test_nobody_waits_for_ever_while_others_are_more_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is the most: each turn is over after one, and a medium one comes in each."""
+    ticks = count()
+    monkeypatch.setattr(room, "monotonic", lambda: next(ticks) * 0.005)
+
+    async def run() -> Begun:
+        begun = Begun()
+        intake = Intake(begun, asyncio.get_running_loop())
+        put(intake, LOW)
+        while not begun.refused and next(ticks) < 1_000:
+            put(intake, MEDIUM)
+            await asyncio.sleep(0)
+        return begun
+
+    begun = asyncio.run(run())
+    assert begun.refused == [LOW]
+    assert set(begun.bodies) == {MEDIUM}
+    assert 1.0 <= next(ticks) * 0.005 <= 1.5

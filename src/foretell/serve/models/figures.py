@@ -31,13 +31,11 @@ class Figures:
                 self._see(serve_metrics.LATENCY, _name(outcome.priority), outcome.seconds)
 
     def refused(self, model: str, priority: Priority, reason: str) -> None:
-        """A call that a model gave no answer to, `cancelled` among the reasons."""
+        """A call that a model gave no answer to, `cancelled` among the reasons. Sheds are outcomes."""
         label = f"{model},{NAMES[priority]}"
         with self._lock:
             if reason in ("deadline_unreachable", "deadline_passed"):
                 self._meter.add(serve_metrics.DEADLINE_MISSES, label=f"{label},{reason}")
-            elif reason == "shed":
-                self._meter.add(serve_metrics.SHEDS, label=label)
             elif reason == "cancelled":
                 self._meter.add(serve_metrics.CANCELLED, label=label)
             elif reason == "engine":
@@ -84,6 +82,8 @@ class Figures:
         for (door, model, version, priority, outcome), count in self._outcomes.items():
             label = f"{door},{model or UNKNOWN},{version or UNKNOWN},{_name(priority)},{outcome}"
             self._meter.add(serve_metrics.REQUESTS, count, label)
+            if outcome == "shed":  # by a model's queue, or by the lane before it came there
+                self._meter.add(serve_metrics.SHEDS, count, f"{model or UNKNOWN},{_name(priority)}")
         self._outcomes.clear()
 
     def _sort_in(self, name: str, label: str) -> None:

@@ -130,10 +130,8 @@ class ServedModel:
         return self._scheduler.full
 
     def shed(self) -> Refusal:
-        """Such a call is, before it was read."""
-        refusal = self._scheduler.shed()
-        self._figures.refused(self._name, Priority.LOW, refusal.reason)
-        return refusal
+        """What such a call is told, before it is read."""
+        return self._scheduler.shed()
 
     def rows(self) -> int:
         """That wait for a batch."""
