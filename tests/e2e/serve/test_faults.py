@@ -53,11 +53,14 @@ def test_a_killed_replica_costs_only_what_it_held(fleet: Fleet, models: Models) 
         victim = min(fleet.pids())
         os.kill(victim, signal.SIGKILL)
         fleet.wait_for(2, without={victim})
+        lost = load.ledger.count(End.LOST)
         more(load)
         more(again)
     again.ledger.settle(End.RIGHT)
     load.ledger.settle(End.RIGHT, End.LOST)
-    assert load.ledger.count(End.LOST) <= len(plain)
+    assert load.ledger.count(End.LOST) == lost, "nothing is lost once it has gone"
+    # Its connections end some milliseconds before its listener does: who is quick comes to its door again.
+    assert lost <= 2 * len(plain)
 
 
 def test_a_hanging_inference_costs_its_batch_and_the_replica(fleet: Fleet, models: Models) -> None:
