@@ -20,7 +20,8 @@ from benchmarks.serve.apart import run_apart
 
 LOST = "lost"  # its connection ended, or none could be had
 _CODE = b'"code":"'
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _GRACE_S = 15.0  # after the last request, for answers that are still to come
 _TICK_S = 0.001  # what is due is sent so often: a timer for each request would cost as much as sending it
 MARK = b"FORETELL"  # eight bytes in a request that are another number each time
@@ -117,7 +118,7 @@ class _Connection(asyncio.Protocol):
         buffer, self._buffer = self._buffer, b""
         status = buffer[9:12].decode()
         reason = "" if status == "200" else _reason(buffer)
-        self._load.answered(self, status, reason, stays=buffer.find(b"connection: close", 0, end) < 0)
+        self._load.answered(self, status, reason, stays=not _CLOSE.search(buffer, 0, end))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._load.lost(self)
@@ -168,7 +169,7 @@ class _Load:
         return Done(seconds, self._tallies, max(self._behind) * 1e3, behind * 1e3, used / seconds)
 
     async def _open_loop(self, begin: float) -> None:
-        """Requests that are due are sent together: see `_TICK_S`."""
+        """What is due is sent together, up to `_TICK_S` late, which its latency includes."""
         high = np.random.default_rng(0).random(int(self._job.rate * self._job.seconds)) < self._job.share
         for number in range(len(high)):
             due = begin + number / self._job.rate

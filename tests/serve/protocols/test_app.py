@@ -316,3 +316,14 @@ def test_what_is_wrong_with_a_call_is_told_when_it_is_read(make_app: Any, window
     assert app.turn_away(Head.of("POST", "/v2/models/a/b/infer", b"", []), b"", now) is None
     head = Head.of("POST", "/v2/models/weather/infer", b"", split_wrong)
     assert app.turn_away(head, asked(window), now) is None
+
+
+def test_a_defect_of_ours_has_an_answer_before_a_call_is_read(make_app: Any, window: Any) -> None:
+    def broken() -> Refusal:
+        raise RuntimeError("secret/path")
+
+    app = make_app(full=lambda model: broken)
+    head = Head.of("POST", "/v2/models/weather/infer", b"", [])
+    response, _ = app.turn_away(head, asked(window), time.monotonic())
+    assert response.status == 500
+    assert b"secret" not in response.body

@@ -180,12 +180,12 @@ class App:
         caller.door, caller.asked, caller.heard = route.door, model, True
         try:
             check_headers(head.size, self._limits.header_bytes)
-            caller.identity = self._guard.enter(_authorization(head.named), arrived)
+            caller.identity = self._guard.enter(_authorization(head.named), monotonic())
             self._guard.release(caller.identity)
             self._gate.manifest(caller, model, version)  # who may not ask is told nothing else
             caller.priority = Priority.LOW if shed else urgency(body)
-            told = shed() if shed else refusal
-        except Refusal as other:
+            told: Exception | None = shed() if shed else refusal
+        except Exception as other:
             told = other
         assert told is not None
         return self._answered(head, caller, self._refused(head, caller, told))
@@ -250,7 +250,7 @@ class App:
         route, model, version = self._found(head.path, head.method)
         caller.door, caller.asked = route.door, model
         if not route.open:
-            caller.identity = self._guard.enter(_authorization(head.named), caller.arrived)
+            caller.identity = self._guard.enter(_authorization(head.named), monotonic())
         try:
             if body is None:
                 assert receive is not None

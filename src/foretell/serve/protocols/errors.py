@@ -67,6 +67,7 @@ def no_answer() -> Refusal:
 def as_refusal(error: Exception, request_id: str = "") -> Refusal:
     """What the caller is told of any error."""
     if isinstance(error, Refusal):
+        error.__traceback__ = None  # its frames hold the refusal: a circle for the garbage collector
         return error
     if isinstance(error, InputError):
         return Refusal("invalid", error.message, cure=error.cure or "see /docs for what the model reads")

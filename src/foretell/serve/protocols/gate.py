@@ -132,8 +132,6 @@ class Gate:
     def over(self, caller: Caller, error: BaseException | None) -> Refusal | None:
         """What the caller is told when all is done, if anything went wrong; calls are observed."""
         refusal = as_refusal(error, caller.id) if isinstance(error, Exception) else None
-        if refusal is not None:
-            refusal.__traceback__ = None  # its frames hold it: the collector would have to find each of them
         if caller.door:
             outcome = "ok" if error is None else refusal.reason if refusal else "cancelled"
             seconds = monotonic() - caller.arrived

@@ -83,8 +83,8 @@ class Listener:
             timeout_keep_alive=limits.idle,  # type: ignore[arg-type]  # seconds; a float does as well
         )
         self._config.load()
-        whole: Any = app if hasattr(app, "whole") else None
-        self._intake = None if whole is None else Intake(whole, self._loop)
+        answering: Any = app if hasattr(app, "whole") else None
+        self._intake = None if answering is None else Intake(answering, self._loop)
         self._heads = Heads()
         self._set_headers()
         self._sweeper = self._loop.create_task(self._sweep())

@@ -3,7 +3,7 @@
 import math
 
 from foretell.config import BatchSettings
-from foretell.serve.backend import Refusal
+from foretell.serve.backend import Priority, Refusal
 from foretell.serve.scheduler.arrivals import DrainRate
 from foretell.serve.scheduler.cost import CostModel
 from foretell.serve.scheduler.queue import Queue
@@ -11,7 +11,7 @@ from foretell.serve.scheduler.work import Job, Work
 
 _STALE_S = 1.0  # so long nothing but refusals
 _LEAST_WAIT_S, _MOST_WAIT_S = 0.05, 60.0
-_KEPT, _FADES = 1 / 8, 0.98  # of the queue at most, and what is left of it after a batch
+_MOST_KEPT, _FADES = 1 / 8, 0.98  # of the queue, and what is left of it after a batch
 
 
 class Admission:
@@ -25,10 +25,10 @@ class Admission:
 
     @property
     def full(self) -> bool:
-        """Whether a work of the lowest class and without a deadline had better not come.
+        """Whether a work of the lowest class and without a deadline is shed.
 
-        Where more urgent ones push such works out, room is kept for those that will come next: what is taken
-        in to be pushed out costs as much as what is answered.
+        Where higher classes push the lowest out, room is kept for those that will come next: what is taken in
+        to be pushed out costs as much as what is answered.
         """
         return self._queue.rows >= self._max_rows - self._kept
 
@@ -57,7 +57,9 @@ class Admission:
 
     def make_room(self, work: Work) -> list[Job] | Refusal:
         """The jobs to shed so that it fits: only worse ones, and none if they would not be enough."""
-        over = self._queue.rows + work.rows - self._max_rows
+        over = missing = self._queue.rows + work.rows - self._max_rows
+        if self.full and work.priority is Priority.LOW and work.deadline == math.inf:
+            return self.shed()
         if over <= 0 or not self._queue.rows:
             return []  # what is larger than the whole queue is taken when nothing else waits
         seen: list[Job] = []
@@ -67,19 +69,20 @@ class Admission:
                 break
             over -= job.rows
             if over <= 0:
-                self._kept = min(self._kept + work.rows, _KEPT * self._max_rows)
+                if job.priority < work.priority:
+                    self._kept = min(self._kept + missing, _MOST_KEPT * self._max_rows)
                 return seen
         for job in seen:
             self._queue.keep(job)
         return self.shed()
 
     def shed(self) -> Refusal:
-        """The queue is full."""
-        rows, most = self._queue.rows, self._max_rows
-        rest = "" if rows >= most else ", and what is left is kept for higher priorities"
+        """There is no room for it."""
+        kept = round(self._kept)
+        rest = f", {kept} of them for higher priorities" if kept else ""
         return Refusal(
             "shed",
-            f"{rows} rows wait and no more than {most} may{rest}",
+            f"{self._queue.rows} rows wait and no more than {self._max_rows} may{rest}",
             cure="come back after Retry-After, ask with a higher priority, or add replicas",
             retry_after=self.retry_after(),
         )

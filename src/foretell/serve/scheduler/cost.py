@@ -127,7 +127,7 @@ class CostModel:
         return sure
 
     def _place(self, rows: int) -> tuple[int, float]:
-        """The knot before it, and how far it is on the way to the next. A batch asks that ten times."""
+        """The knot before it, and how far it is on the way to the next. Kept: a batch asks ten times."""
         shapes = self.shapes
         if rows >= shapes[-1]:
             return len(shapes) - 1, 0.0

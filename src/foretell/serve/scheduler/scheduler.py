@@ -179,8 +179,10 @@ class Scheduler:
         room = self._admission.make_room(work)
         if isinstance(room, Refusal):
             return room
-        for worse in room:
-            self.drop(worse, self._admission.shed())
+        if room:
+            full = self._admission.shed()
+            for worse in room:
+                self.drop(worse, full)
         job = Job.of(work)
         self._queue.put(job, now)
         self._coalescer.started(job)
