@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -20,13 +20,16 @@ from foretell.demo.leash import Leashed
 ROOT = Path(__file__).parents[2]
 _LOOK_S = 0.05
 
+T = TypeVar("T")
 
-def wait_until(condition: Callable[[], object], limit_s: float, what: str) -> None:
-    """Ask again and again; raises AssertionError when it takes too long."""
+
+def wait_until(condition: Callable[[], T], limit_s: float, what: str) -> T:
+    """Ask again and again, until the answer is true; raises AssertionError when it takes too long."""
     deadline = time.monotonic() + limit_s
-    while not condition():
+    while not (told := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {limit_s:g} s"
         time.sleep(_LOOK_S)
+    return told
 
 
 class Running:

@@ -61,4 +61,4 @@ def lose_the_second(trial: Trial, nodes: Running, told: dict[str, object]) -> No
     trial.wait_for_work(2_000)
     feeder.stop()
     trial.settle(60)
-    assert len(actors_below(nodes.pid)) == 3
+    wait_until(lambda: len(actors_below(nodes.pid)) == 3, 60, "three workers and no more")
