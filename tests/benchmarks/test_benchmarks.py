@@ -29,7 +29,7 @@ def test_engine_beside_bare_onnx_runtime(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.kafka
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("part", "figure"),
     [

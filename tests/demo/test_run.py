@@ -15,7 +15,7 @@ from foretell.demo.apache_kafka import ApacheKafka
 
 FORETELL = Path(sys.executable).with_name("foretell")
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture

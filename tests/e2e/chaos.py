@@ -102,7 +102,7 @@ class Chaos:
     def guest_comes_and_goes(self) -> None:
         guest = self._guest()
         guest.signal(signal.SIGTERM)
-        wait_until(lambda: guest.ended, 60, "the end of the guest")
+        wait_until(lambda: guest.ended, 120, "the end of the guest")
 
     def guest_killed(self) -> None:
         self._guest().kill()
@@ -129,7 +129,7 @@ class Chaos:
         name = f"{self._trial.names.group}-{GUEST}"
         owners = self._trial.audit.owners
         try:
-            wait_until(lambda: guest.ended or owners().get(name), 60, "work for the guest")
+            wait_until(lambda: guest.ended or owners().get(name), 120, "work for the guest")
         except AssertionError as late:
             guest.signal(signal.SIGUSR1)  # where it hangs
             self._pause(1.0, 1.0)

@@ -96,7 +96,7 @@ class StreamProcess(Running):
         """Process ids of workers."""
         return actors_below(self.pid)
 
-    def wait_for_workers(self, count: int, limit_s: float = 60.0) -> None:
+    def wait_for_workers(self, count: int, limit_s: float = 120.0) -> None:
         def there() -> bool:
             assert not self.ended, f"foretell stream ended:\n{self.last_words()}"
             return self.health().get("workers") == count

@@ -14,7 +14,7 @@ SECONDS = float(os.environ.get("FORETELL_CHAOS_SECONDS", "40"))
 SEED = int(os.environ.get("FORETELL_CHAOS_SEED", "20131006"))
 ROWS_PER_S = 800
 
-pytestmark = [pytest.mark.kafka, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(SECONDS + 300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(SECONDS + 400)]
 
 
 def test_nothing_is_lost_or_doubled_whatever_happens(kafka_cluster: ApacheKafka, trials: MakeTrial) -> None:

@@ -6,7 +6,7 @@ from tests.e2e.processes import wait_until
 from tests.e2e.rows import Source
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SEED = 20131002
 

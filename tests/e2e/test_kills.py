@@ -12,7 +12,7 @@ from tests.e2e.trial import Trial
 
 from foretell.rows.reasons import Reason
 
-pytestmark = [pytest.mark.kafka, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.kafka, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SEED = 20131001
 KILLS = 6
@@ -30,9 +30,9 @@ def test_killed_actors_lose_and_double_nothing(trial: Trial) -> None:
         wait_until(lambda moment=moment: time.monotonic() > moment, 5, "the moment")  # type: ignore[misc]
         actors = wait_until(stream.actors, 30, f"an actor to kill\n{stream.last_words()}")
         os.kill(rng.choice(sorted(actors)), signal.SIGKILL)
-    wait_until(lambda: len(trial.audit.sent) > ROWS, 60, "all kinds of rows")
+    wait_until(lambda: len(trial.audit.sent) > ROWS, 120, "all kinds of rows")
     feeder.stop()
-    trial.settle(60)
+    trial.settle(120)
     made = trial.promises.made
     assert made["forecasts"] > 30_000
     assert {r.word for r in Reason} - {"ok", "engine_error"} <= set(made), "a kind of bad row is not there"

@@ -9,7 +9,7 @@ from tests.e2e.trial import Trial
 
 from foretell.errors import Fenced
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SEED = 20131003
 

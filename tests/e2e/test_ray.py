@@ -9,7 +9,7 @@ from tests.e2e.processes import Running, actors_below, kill_family, named_below,
 from tests.e2e.rows import Source
 from tests.e2e.trial import Trial
 
-pytestmark = [pytest.mark.kafka, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SEED = 20131005
 LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}  # on 127.0.0.1 only
@@ -24,11 +24,11 @@ def test_a_ray_of_our_own_that_dies_is_started_again(trial: Trial, part: str) ->
     trial.wait_for_work(2_000)
     for pid in named_below(stream.pid, part):
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: "Ray is back" in stream.log.read_text(), 60, f"Ray again\n{stream.last_words()}")
+    wait_until(lambda: "Ray is back" in stream.log.read_text(), 120, f"Ray again\n{stream.last_words()}")
     stream.wait_for_workers(3)
     trial.wait_for_work(2_000)
     feeder.stop()
-    trial.settle(60)
+    trial.settle(120)
     stream.signal(signal.SIGTERM)
     wait_until(lambda: stream.ended, 40, "the end of the stream")
     assert stream.exit_status == 0, stream.last_words()
@@ -39,7 +39,7 @@ def test_a_node_of_the_cluster_is_lost(trial: Trial) -> None:
     told = trial.folder / "nodes.json"
     nodes = Running(["-m", "tests.e2e.ray_nodes", str(told)], trial.folder / "nodes.log", LOCAL)
     try:
-        wait_until(lambda: told.exists() or nodes.ended, 60, "two nodes")
+        wait_until(lambda: told.exists() or nodes.ended, 120, "two nodes")
         assert not nodes.ended, nodes.last_words()
         lose_the_second(trial, nodes, json.loads(told.read_text()))
     finally:
@@ -60,5 +60,5 @@ def lose_the_second(trial: Trial, nodes: Running, told: dict[str, object]) -> No
     stream.wait_for_workers(3)
     trial.wait_for_work(2_000)
     feeder.stop()
-    trial.settle(60)
-    wait_until(lambda: len(actors_below(nodes.pid)) == 3, 60, "three workers and no more")
+    trial.settle(120)
+    wait_until(lambda: len(actors_below(nodes.pid)) == 3, 120, "three workers and no more")

@@ -77,7 +77,7 @@ class Trial:
         feeder.start()
         return feeder
 
-    def wait_for_work(self, rows: int, limit_s: float = 60.0) -> None:
+    def wait_for_work(self, rows: int, limit_s: float = 120.0) -> None:
         """Wait until so many more rows are committed."""
         before = max(0, self.audit.committed())
         wait_until(

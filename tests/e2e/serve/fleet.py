@@ -14,7 +14,7 @@ from foretell.errors import DeployFailed
 from foretell.serve.replica.doors import ReplicaStats
 
 HOST = "127.0.0.1"
-_START_S = 90.0
+_START_S = 150.0
 
 
 class Fleet:
@@ -63,7 +63,7 @@ class Fleet:
         """Of the replicas that run."""
         return {replica.pid for replica in self.replicas()}
 
-    def wait_for(self, count: int, *, without: set[int] = frozenset(), limit_s: float = 60.0) -> None:  # type: ignore[assignment]
+    def wait_for(self, count: int, *, without: set[int] = frozenset(), limit_s: float = 120.0) -> None:  # type: ignore[assignment]
         """So many replicas answer, none of them `without`, and Serve has nothing left to do."""
 
         def there() -> bool:

@@ -12,7 +12,7 @@ from tests.e2e.serve.fleet import Fleet
 from tests.e2e.serve.ledger import End
 from tests.e2e.serve.load import Load
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}  # on 127.0.0.1 only
 
@@ -21,7 +21,7 @@ def test_what_a_lost_node_held_is_all_that_is_lost(models: Models, tmp_path: Pat
     told = tmp_path / "nodes.json"
     nodes = Running(["-m", "tests.e2e.ray_nodes", str(told)], tmp_path / "nodes.log", LOCAL)
     try:
-        wait_until(lambda: told.exists() or nodes.ended, 60, "two nodes")
+        wait_until(lambda: told.exists() or nodes.ended, 120, "two nodes")
         assert not nodes.ended, nodes.last_words()
         where = json.loads(told.read_text())
         tree = {"ray": {"head_address": where["address"]}, "serve": SETTINGS}
@@ -44,11 +44,11 @@ def lose_the_second(fleet: Fleet, models: Models, second: list[int]) -> None:
         Load(ports, [models.weather], plain) as load,
         Load(ports, [models.weather], retrying, seed=1) as again,
     ):
-        wait_until(lambda: min(load.answered, again.answered) > 100, 60, "answers")
+        wait_until(lambda: min(load.answered, again.answered) > 100, 120, "answers")
         kill_family(second)
         fleet.wait_for(2, without=there)
         before = load.answered
-        wait_until(lambda: load.answered > before + 100, 60, "answers again")
+        wait_until(lambda: load.answered > before + 100, 120, "answers again")
     again.ledger.settle(End.RIGHT)
     load.ledger.settle(End.RIGHT, End.LOST)
     assert load.ledger.count(End.LOST) <= len(plain)

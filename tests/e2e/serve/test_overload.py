@@ -14,7 +14,7 @@ from tests.e2e.serve.ways import AS_BYTES
 
 from foretell.serve.backend import Priority
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TAKES = 40.0  # milliseconds or so, for a batch
 ROWS = 4  # a quarter of one

@@ -13,7 +13,7 @@ from tests.e2e.serve.mistakes import MISTAKES
 from tests.e2e.serve.questions import Forecasts, Spins
 from tests.e2e.serve.ways import EVERY, TENSORS, Request
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 PAGES = (
     "/v2",

@@ -25,7 +25,7 @@ PAUSE_S = 0.01
 # How much the last third may have more than the middle third.
 PART, MB, COUNT = 0.03, 8.0, 4.0
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(SECONDS + 150)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(SECONDS + 400)]
 
 
 def traffic() -> list[Caller]:

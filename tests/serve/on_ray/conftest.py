@@ -14,7 +14,7 @@ from tests.serve.on_ray.spinning import write_spinning_bundle
 
 from foretell.config import Settings
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from foretell.serve.manager.deployment_manager import DeploymentManager
 from foretell.serve.manager.measured import Measured
 from foretell.serve.manager.sync import SyncDeploymentManager
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Until = Callable[..., None]
 

@@ -13,7 +13,7 @@ from foretell.serve.deployment.resources import ResourceConfig
 from foretell.serve.deployment.rollout import reason
 from foretell.serve.deployment.service import Service
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Until = Callable[..., None]
 SLOW = 20.0  # asks for some 20 ms

@@ -50,7 +50,7 @@ class Process:
         except OSError as error:
             return getattr(error, "code", 0), ""
 
-    def until(self, condition: Callable[[], object], limit_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object], limit_s: float = 120.0) -> None:
         deadline = time.monotonic() + limit_s
         while not condition():
             assert self._process.poll() is None, f"it ended: {self.said}"
@@ -60,7 +60,7 @@ class Process:
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
 
-    def status(self, limit_s: float = 60.0) -> int:
+    def status(self, limit_s: float = 120.0) -> int:
         """Wait for its end."""
         return self._process.wait(limit_s)
 

@@ -24,7 +24,7 @@ MakeSettings = Callable[..., dict[str, Any]]
 @pytest.mark.kafka
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_sigterm_drains_and_the_status_is_0(
     stream: "Callable[..., Stream]", weather: Path, row: Row, start: Start, process_settings: MakeSettings
 ) -> None:
@@ -53,7 +53,7 @@ def test_sigterm_drains_and_the_status_is_0(
 @pytest.mark.kafka
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_until_end_takes_what_is_there_through_both_stages_and_ends_by_itself(
     stream: "Callable[..., Stream]", weather: Path, row: Row, start: Start, process_settings: MakeSettings
 ) -> None:
@@ -70,7 +70,7 @@ def test_until_end_takes_what_is_there_through_both_stages_and_ends_by_itself(
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_on_the_mock_cluster_at_least_once(
     mock_broker: MockBroker, weather: Path, row: Row, start: Start, process_settings: MakeSettings
 ) -> None:

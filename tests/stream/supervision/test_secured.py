@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.stream.conftest import Stream
     from tests.stream.supervision.conftest import Process
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 PASSWORD, WRONG = "correct-horse-battery", "wrong-but-secret"
 Start = Callable[..., "Process"]
 MakeSettings = Callable[..., dict[str, Any]]

@@ -8,22 +8,16 @@ import time
 from typing import Any
 
 import ray
-from ray._private import ray_constants
 
+from foretell.cluster import local_ray
 from foretell.config import RaySettings
 from foretell.errors import RayUnreachable
 
 log = logging.getLogger(__name__)
 _CLIENT_PORT = 10001
-_OBJECT_STORE = 100_000_000  # bytes; rows never pass through it
 _AGAIN_S = 1.0
 _LEAST_S = 5.0
 _TOKEN = "a cluster with token authentication wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here, too"
-_ENVIRONMENT = {
-    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",  # otherwise a Ray of our own listens on all addresses
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
@@ -48,7 +42,10 @@ class Cluster:
             RayUnreachable: names what was tried, and what to start.
         """
         if self.own:
-            self._start()
+            # One more than are used: Ray then has a process ready for the first replacement.
+            cpus = self._settings.num_cpus or max(os.cpu_count() or 1, self._workers) + 1
+            local_ray.start(cpus, deadline)
+            self.address = "this machine"
             return
         while True:
             failures = []
@@ -94,15 +91,6 @@ class Cluster:
         """Leave; a Ray of our own ends."""
         if ray.is_initialized():
             ray.shutdown()
-
-    def _start(self) -> None:
-        os.environ.update({k: v for k, v in _ENVIRONMENT.items() if k not in os.environ})
-        ray_constants.ENABLE_RAY_CLUSTER = False  # this process read the variable when it imported Ray
-        # One more than are used: Ray then has a process ready for the first replacement.
-        cpus = self._settings.num_cpus or max(os.cpu_count() or 1, self._workers) + 1
-        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET)
-        self.address = "this machine"
-        log.info("Ray started on this machine", extra={"num_cpus": cpus})
 
     def _ways(self) -> list[str]:
         if self._settings.client_url:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import ray
 
-from foretell import cluster as module
 from foretell.cluster import Cluster
+from foretell.cluster import cluster as module
 from foretell.config import RaySettings
 from foretell.errors import RayUnreachable
 
