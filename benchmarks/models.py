@@ -1,4 +1,4 @@
-"""The two models that everything is measured with: random weights, lowered as an importer lowers them."""
+"""The models that everything is measured with: random weights, lowered as an importer lowers them."""
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from foretell.importers.keras.meaning.layers import LSTM, Conv1D, Dense, Pool1D,
 from foretell.rows.adapter import Adapter
 
 WEATHER = ("temperature", "wind_speed", "dewpoint")
+_FEATURES = tuple(f"feature_{i}" for i in range(10))
 _CENTER, _SPREAD = 50.0, 20.0  # of every column
 _GOLDEN_WINDOWS = 16
 
@@ -65,31 +66,43 @@ def model_b(folder: Path) -> Bundle:
     """ "cnnlstm": 2 × Conv1D(64), pooling, 2 × LSTM(128), lookback 60, 10 features, horizon 1; 15.4 MFLOP a
     window."""
     make = _Layers(seed=2)
-    graph = Graph("model B", (60, 10))
-    graph.add("conv_1", make.conv(10, 64), (-1,))
+    graph, last = _cnn_lstm("model B", make)
+    graph.outputs = (graph.add("forecast", make.dense(128, 1), (last,)),)
+    return _bundle(folder / "cnnlstm", graph, _FEATURES)
+
+
+def extractor(folder: Path) -> Bundle:
+    """ "extractor": model B without its last layer; it gives a window's 128 features."""
+    graph, last = _cnn_lstm("extractor", _Layers(seed=2))
+    graph.outputs = (last,)
+    return _bundle(folder / "extractor", graph, _FEATURES, forecasts=False)
+
+
+def _cnn_lstm(name: str, make: _Layers) -> tuple[Graph, int]:
+    """The layers, and the place of the last one."""
+    graph = Graph(name, (60, len(_FEATURES)))
+    graph.add("conv_1", make.conv(len(_FEATURES), 64), (-1,))
     graph.add("conv_2", make.conv(64, 64), (0,))
     graph.add("pool", Pool1D("max", Span(2, 2, "valid")), (1,))
     graph.add("lstm_1", make.lstm(64, 128, sequences=True), (2,))
-    graph.add("lstm_2", make.lstm(128, 128, sequences=False), (3,))
-    graph.outputs = (graph.add("forecast", make.dense(128, 1), (4,)),)
-    return _bundle(folder / "cnnlstm", graph, [f"feature_{i}" for i in range(10)])
+    return graph, graph.add("lstm_2", make.lstm(128, 128, sequences=False), (3,))
 
 
-def _bundle(folder: Path, graph: Graph, features: tuple[str, ...] | list[str]) -> Bundle:
-    """The graph as a bundle that forecasts the first feature, by the hour."""
-    lookback, horizon = graph.input_shape[0], graph.shape(graph.outputs[0])[0]
+def _bundle(folder: Path, graph: Graph, features: tuple[str, ...], *, forecasts: bool = True) -> Bundle:
+    """The graph as a bundle that forecasts the first feature, by the hour, or gives what comes out."""
+    lookback, width = graph.input_shape[0], graph.shape(graph.outputs[0])[0]
     columns = [Column(name, center=_CENTER, spread=_SPREAD) for name in features]
     meaning = Meaning(
-        task="forecast",
+        task="forecast" if forecasts else "features",
         inputs=tuple(columns),
-        targets=(columns[0],),
+        targets=(columns[0],) if forecasts else (),
         lookback=lookback,
-        horizon=horizon,
+        horizon=width if forecasts else 0,
         step_s=3600.0,
         layout="time_first",
-        outputs=(Output(output_names(graph)[0], (horizon,)),),
+        outputs=(Output(output_names(graph)[0], (width,)),),
         input_scaling=_scaling(len(columns)),
-        target_scaling=_scaling(1),
+        target_scaling=_scaling(1) if forecasts else None,
         adapter=Adapter(),
         tolerance=1e-5,
     )

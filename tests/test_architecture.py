@@ -58,7 +58,7 @@ SERVE_MAY_IMPORT = {
     "security": {"backend"},
     "models": {"scheduler", "backend"},
     "protocols": {"security", "backend"},
-    "replica": {"deployment", "protocols", "models", "security", "backend"},
+    "replica": {"deployment", "protocols", "models", "security", "loop_thread", "backend"},
     "deployment": {"replica", "security"},
     "manager": {"deployment", "replica", "loop_thread", "backend"},
     "client": {"protocols", "loop_thread", "backend"},

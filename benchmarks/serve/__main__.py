@@ -1,16 +1,17 @@
-"""`python -m benchmarks.serve [peers] [tensors] [grpc] [overload] [batching] [growth] [--quick]`."""
+"""The request door beside its peers: `python -m benchmarks.serve [PART ...] [--quick]`."""
 
 import signal
 import sys
 
 from benchmarks import command, report
-from benchmarks.serve import batching, growth, grpc_door, overload, peers, tensors
+from benchmarks.serve import batching, features, growth, grpc_door, overload, peers, tensors
 from benchmarks.serve.sizes import SIZES
 
 PARTS = {
     "peers": peers.measure,
     "tensors": tensors.measure,
     "grpc": grpc_door.measure,
+    "features": features.measure,
     "overload": overload.measure,
     "batching": batching.measure,
     "growth": growth.measure,

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, Part, Target
 from benchmarks.models import model_b
-from benchmarks.serve import requests
 from benchmarks.serve.door import Door, foretell
-from benchmarks.serve.offer import LOST, MARK, Done, Job, Tally, offered
+from benchmarks.serve.offer import LOST, Done, Job, Tally, offered
 from benchmarks.serve.sizes import Sizes
 
 DEADLINE_MS = 100.0
@@ -15,7 +14,6 @@ SHARE = 0.2
 TIMES = 2.0
 _CALLERS = 64
 _QUEUE_ROWS = 1_000  # so that it is full soon after an overload begins
-_ROWS = 1
 
 
 def measure(sizes: Sizes) -> Part:
@@ -68,20 +66,10 @@ def _run(door: Door, sizes: Sizes) -> tuple[float, Done]:
 
 def _job(door: Door, seconds: float, rate: float = 0.0) -> Job:
     asked = {
-        "low": _request(door, {"priority": "low"}),
-        "high": _request(door, {"priority": "high", "deadline_ms": DEADLINE_MS}),
+        "low": door.marked({"priority": "low"}),
+        "high": door.marked({"priority": "high", "deadline_ms": DEADLINE_MS}),
     }
     return Job(door.port, asked, seconds, rate, 0 if rate else _CALLERS, SHARE, DEADLINE_MS)
-
-
-def _request(door: Door, parameters: dict[str, object]) -> bytes:
-    """With a mark for the load to write over: the first two numbers of the window."""
-    block = next(requests.windows(door.bundle, _ROWS))
-    body, headers = requests.oip_binary(block, parameters)
-    raw = block.astype("<f4").tobytes()
-    at = len(body) - len(raw)
-    body = body[:at] + MARK + body[at + 8 :]
-    return requests.post(door.path, body, {**door.headers, **headers})
 
 
 def _outcomes(tally: Tally) -> dict[str, int]:

@@ -121,11 +121,14 @@ def test_batching(tmp_path: Path) -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(300)
 def test_parts_on_a_real_server(tmp_path: Path, has_wrk: None) -> None:
-    found = measure("peers", "tensors", "grpc", "overload", "growth", out=tmp_path / "results.json")
+    found = measure(
+        "peers", "tensors", "grpc", "features", "overload", "growth", out=tmp_path / "results.json"
+    )
     for figure in (
         "p50 at 1 connection, ms",
         "64 windows a request: windows/s / engine alone, ratio",
         "calls/s at 1 connection: foretell / empty grpc.aio echo, ratio",
+        "p99 at 80% of capacity, ms",
         "goodput / capacity, ratio",
         "1 replica, 32 connections, requests/s",
     ):

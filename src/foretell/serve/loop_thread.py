@@ -6,6 +6,19 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_TIDY_S = 1.0  # for tasks that were cancelled at the end
+
+
+def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """Run it in this thread until somebody stops it; then what is left of its tasks is cancelled, and it is
+    closed: asyncio complains of tasks that go away with their loop."""
+    loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=_TIDY_S))
+    loop.close()
 
 
 class LoopThread:
@@ -14,7 +27,7 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self._name = name
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread = threading.Thread(target=run_until_stopped, args=[self._loop], name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -38,4 +51,3 @@ class LoopThread:
         if not self.closed:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.close()

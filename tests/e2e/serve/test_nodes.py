@@ -47,8 +47,9 @@ def lose_the_second(fleet: Fleet, models: Models, second: list[int]) -> None:
         wait_until(lambda: min(load.answered, again.answered) > 100, 120, "answers")
         kill_family(second)
         fleet.wait_for(2, without=there)
-        before = load.answered
+        before, lost = load.answered, load.ledger.count(End.LOST)
         wait_until(lambda: load.answered > before + 100, 120, "answers again")
     again.ledger.settle(End.RIGHT)
     load.ledger.settle(End.RIGHT, End.LOST)
-    assert load.ledger.count(End.LOST) <= len(plain)
+    assert load.ledger.count(End.LOST) == lost, "nothing is lost once it has gone"
+    assert lost <= 2 * len(plain)  # see test_faults

@@ -13,6 +13,7 @@ import uvloop
 
 from foretell.config import LimitSettings
 from foretell.errors import ConfigError
+from foretell.serve.loop_thread import run_until_stopped
 from foretell.serve.protocols.asgi import Message, Receive, Scope, Send
 from foretell.serve.replica.grpc_leave import leave as leave_grpc
 from foretell.serve.replica.listener import ASGIApp, Listener, shared_socket
@@ -62,7 +63,7 @@ class Lane:
         self.port = port
         self.grpc_port = grpc.port if grpc else 0
         self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="lane", daemon=True)
+        self._thread = threading.Thread(target=run_until_stopped, args=[self._loop], name="lane", daemon=True)
         self._thread.start()
 
     @property
@@ -94,8 +95,6 @@ class Lane:
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_STOP_S)  # an evaluation that never ends may have the loop
-            if not self._thread.is_alive():
-                self._loop.close()
 
     def shut(self, limit_s: float = 30.0) -> "Future[None]":
         """As `drain`, but the loop goes on, and `open` opens the door again.
