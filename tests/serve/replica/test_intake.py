@@ -2,10 +2,13 @@
 
 import asyncio
 from itertools import count
+from threading import Thread
 
+import numpy as np
 import pytest
 
-from foretell.serve.backend import Refusal
+from foretell.serve.backend import Call, Refusal
+from foretell.serve.models.callers import Caller, Reply, tell
 from foretell.serve.protocols.http import Answered, Head, Response
 from foretell.serve.replica import intake as room
 from foretell.serve.replica.direct import Direct
@@ -134,3 +137,19 @@ def test_nobody_waits_for_ever_while_others_are_more_urgent(monkeypatch: pytest.
     assert begun.refused == [LOW]
     assert set(begun.bodies) == {MEDIUM}
     assert 1.0 <= next(ticks) * 0.005 <= 1.5
+
+
+def test_answers_of_other_threads_do_not_wait_until_all_is_read() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        intake = Intake(Begun(), loop)
+        waiting = Caller(Call("weather", np.zeros((1, 7, 3))), loop, Reply(loop=loop))
+        refusal = Refusal("shed", "full", cure="come back")
+        other = Thread(target=tell, args=[[(waiting, refusal)]])
+        other.start()
+        other.join()
+        assert not waiting.future.done()
+        put(intake, LOW)
+        assert isinstance(waiting.future.exception(), Refusal)
+
+    asyncio.run(run())

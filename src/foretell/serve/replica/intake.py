@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from foretell.serve.backend import Priority, Refusal
+from foretell.serve.models.callers import Outbox
 from foretell.serve.protocols.http import Answered, Head
 from foretell.serve.protocols.peek import urgency
 from foretell.serve.replica.direct import Direct
@@ -47,12 +48,14 @@ class Intake:
 
     def __init__(self, app: Answering, loop: asyncio.AbstractEventLoop) -> None:
         self._app, self._loop = app, loop
+        self._outbox = Outbox.of(loop)
         self._classes: tuple[deque[_Waiting], ...] = (deque(), deque())  # low, medium
         self._turn = False
         self._left = 0  # turns in a row that left some
 
     def put(self, direct: Direct, head: Head, body: bytes) -> None:
         """What is high begins at once; others in the next turn of the loop, or they are refused."""
+        self._outbox.empty()
         item, priority = _Waiting(direct, head, body, monotonic()), urgency(body)
         if priority is Priority.HIGH:
             self._read(item)
@@ -72,6 +75,7 @@ class Intake:
             if item.direct.response_complete:
                 continue  # its caller has gone
             self._start(item)
+            self._outbox.empty()
             if monotonic() > end:
                 self._left += 1
                 self._give_up(end)
