@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -385,3 +386,26 @@ def test_figures_tell_of_batches_and_waits(serve: Callable[..., ServedModel]) ->
     assert snapshot.buckets(serve_metrics.INFERENCE)["weather"].counts.sum() == 3
     assert snapshot.buckets(serve_metrics.QUEUE_TIME)["high"].counts.sum() == 3
     assert snapshot.by_label(serve_metrics.QUEUE) == {"weather,low": 2}
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["inline", "by thread"])
+def test_a_defect_in_a_decision_is_told_and_the_next_call_is_answered(
+    serve: Callable[..., ServedModel], warm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = serve(warm=warm)
+    choose, failures = model._scheduler.next, [StopIteration, StopIteration]
+
+    def fail_once(*args: Any) -> object:
+        if failures:
+            raise failures.pop()
+        return choose(*args)
+
+    monkeypatch.setattr(model._scheduler, "next", fail_once)
+
+    async def ask() -> None:
+        for _ in range(2):
+            with pytest.raises(Refusal, match="runtime failed"):
+                await asyncio.wait_for(model.infer(call(windows(1))), 5)
+        await asyncio.wait_for(model.infer(call(windows(1))), 5)
+
+    asyncio.run(ask())

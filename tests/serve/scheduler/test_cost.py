@@ -1,5 +1,6 @@
 """Learns what batches cost, whatever the noise."""
 
+import math
 import random
 
 import pytest
@@ -126,3 +127,22 @@ def test_any_largest_batch_will_do(largest: int) -> None:
     model.observe(largest, heavy(largest))
     assert 1 <= model.paying <= largest
     assert model.seconds(2 * largest) >= model.seconds(largest)
+
+
+@pytest.mark.parametrize("rows", [1, 20, 64])
+def test_sizes_that_are_never_measured_do_not_drift_away(rows: int) -> None:
+    """A machine that is slow and quick in turns moved them up a little each time, in the end to infinity."""
+    rng = random.Random(6)
+    cost = CostModel(64)
+    cost.seed({shape: light(shape) for shape in cost.shapes})
+    for _ in range(5_000):
+        slow = math.exp(rng.uniform(0, 4)) if rng.random() < 0.5 else 1.0
+        cost.observe(rows, light(rows) * slow * math.exp(rng.gauss(0, 0.2)))
+        measured = cost.seconds(rows)
+        for shape in cost.shapes:
+            assert (
+                measured * min(1, shape / rows) / 3
+                < cost.seconds(shape)
+                < measured * max(1, shape / rows) * 3
+            )
+    assert cost.paying in cost.shapes

@@ -209,20 +209,30 @@ class ServedModel:
         """Calls that came together are evaluated here while they are quick: the thread would have to fight
         for the GIL with the loop that it takes them from."""
         with self._lock:
-            self._turn_of = None
-            scheduler, now = self._scheduler, time.monotonic()
-            enough = scheduler.load >= scheduler.cost.paying
-            if self._inline.gathers(scheduler.calls, now, enough=enough):
-                self._soon(asyncio.get_running_loop())
+            try:
+                batch = self._gathered(time.monotonic())
+            except Exception:
+                self._defect()
                 return
-            batch = self._next_here(now)
-            if batch is None:
-                self._changed.notify()
-                return
+        if batch is None:
+            return
         self._evaluate(batch, more_here=True)
         with self._lock:
             if self._scheduler.rows and self._scheduler.running is None:
                 self._soon(asyncio.get_running_loop())  # its connections have their turn first
+
+    def _gathered(self, now: float) -> Batch | None:
+        """What is to be evaluated here and now; else it has a further turn, or the thread knows of it."""
+        self._turn_of = None
+        scheduler = self._scheduler
+        enough = scheduler.load >= scheduler.cost.paying
+        if self._inline.gathers(scheduler.calls, now, enough=enough):
+            self._soon(asyncio.get_running_loop())
+            return None
+        batch = self._next_here(now)
+        if batch is None:
+            self._changed.notify()
+        return batch
 
     def _next_here(self, now: float) -> Batch | None:
         scheduler, cost = self._scheduler, self._scheduler.cost
@@ -270,12 +280,22 @@ class ServedModel:
         with self._lock:
             while not self._closing:
                 now = time.monotonic()
-                step = self._scheduler.next(now)
+                try:
+                    step = self._scheduler.next(now)
+                except Exception:
+                    self._defect()
+                    step = None
                 self._tell_refused()
                 if isinstance(step, Batch):
                     return step
                 self._changed.wait(step.until - now if step else None)
             return None
+
+    def _defect(self) -> None:
+        """Of ours, in a decision: who waits is told so, instead of waiting for ever."""
+        log.exception("%s: no batch could be chosen; what waits is refused", self._name)
+        self._scheduler.refuse_all(refusals.failed())
+        self._tell_refused()
 
     def _evaluate(self, batch: Batch, *, more_here: bool = False) -> None:
         """Evaluate it and tell everybody whose answer is complete. `more_here`: what still waits is not the

@@ -14,6 +14,7 @@ _SURPRISE, _IN_A_ROW = 0.7, 3  # so many batches at half the speed that was fore
 _HIGH, _HIGH_GAIN = 0.9, 0.01  # the quantile that `at_most` stands for
 _PAYS = 0.96  # of the best throughput: past it a larger batch only makes its members wait
 _FAIR = 0.6  # of the best throughput: a batch is not kept smaller than that for the sake of deadlines
+_STEEP = 2.0  # a row costs in no batch so many times more, or less than this part of, what was just measured
 _MOVED = 0.02  # so far may a curve move before it is looked at which batches pay: not after each of them
 _LEAST_S = 1e-7
 
@@ -143,14 +144,19 @@ class CostModel:
         for knot in range(len(curve)) if everywhere else {below, above}:
             distance = abs(knot - at)
             curve[knot] *= math.exp(step * (_NEAR ** int(distance) if everywhere else 1.0 - distance))
-        # More rows never cost less: where two knots say so, the one that was just measured is right.
-        for knot in range(below - 1, -1, -1):
-            if curve[knot] > curve[knot + 1]:
-                curve[knot] = curve[knot + 1]
-        for knot in range(max(above, 1), len(curve)):
-            if curve[knot] < curve[knot - 1]:
-                curve[knot] = curve[knot - 1]
         self._moved += abs(step)
+        self._bound(rows, below, above)
+
+    def _bound(self, rows: int, below: int, above: int) -> None:
+        """More rows never cost less: where two knots say so, the one that was just measured is right. Nor do
+        knots that went along with it, and are seldom measured themselves, drift away from it for ever."""
+        curve, per_row = self._curve, self.seconds(rows) / rows
+        for knot in range(below, -1, -1):
+            curve[knot] = max(curve[knot], per_row * self.shapes[knot] / _STEEP)
+            if knot < below:
+                curve[knot] = min(curve[knot], curve[knot + 1])
+        for knot in range(max(above, 1), len(curve)):
+            curve[knot] = max(min(curve[knot], per_row * self.shapes[knot] * _STEEP), curve[knot - 1])
 
     def _settle(self) -> None:
         """The smallest batches whose throughput is nearly the best, and fair."""
