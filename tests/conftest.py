@@ -1,6 +1,7 @@
 """What every test can count on."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -224,3 +225,11 @@ def features_bundle(tmp_path: Path) -> Path:
         name="features",
         provenance=Provenance(files={}, made_by="tests/conftest.py"),
     ).path
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port that is taken and refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])

@@ -16,14 +16,6 @@ from foretell.errors import RayUnreachable
 
 
 @pytest.fixture
-def closed() -> Iterator[int]:
-    """A port that is taken and refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield int(taken.getsockname()[1])
-
-
-@pytest.fixture
 def listening() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield int(server.getsockname()[1])

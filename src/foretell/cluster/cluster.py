@@ -5,11 +5,11 @@ import os
 import socket
 import threading
 import time
-from typing import Any
 
 import ray
 
 from foretell.cluster import local_ray
+from foretell.cluster.ray_init import in_a_line, init
 from foretell.config import RaySettings
 from foretell.errors import RayUnreachable
 
@@ -18,7 +18,6 @@ _CLIENT_PORT = 10001
 _AGAIN_S = 1.0
 _LEAST_S = 5.0
 _TOKEN = "a cluster with token authentication wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN here, too"
-_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
 
 
 class Cluster:
@@ -127,9 +126,9 @@ def _init(url: str, patience_s: float) -> str | None:
 
     def connect() -> None:
         try:
-            ray.init(address=url, ignore_reinit_error=True, **_QUIET)
+            init(url, ignore_reinit_error=True)
         except Exception as error:  # Ray raises whatever its layers raise
-            failures.append(str(error).strip().split("\n")[0])
+            failures.append(in_a_line(error))
 
     thread = threading.Thread(target=connect, name="ray", daemon=True)
     thread.start()

@@ -5,10 +5,10 @@ import os
 import time
 import traceback
 
-import ray
 from ray._private import ray_constants
 from ray._private.node import Node
 
+from foretell.cluster.ray_init import in_a_line, init
 from foretell.errors import RayUnreachable
 
 log = logging.getLogger(__name__)
@@ -45,18 +45,10 @@ def start(num_cpus: int, deadline: float) -> None:
 def _try(num_cpus: int) -> str | None:
     """What went wrong, in one line."""
     try:
-        ray.init(
-            "local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-        )
+        init("local", num_cpus=num_cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE)
     except Exception as error:  # a plain one, where it takes too long
         _end_what_started(error)
-        return str(error).strip().split("\n")[0] or type(error).__name__
+        return in_a_line(error)
     return None
 
 

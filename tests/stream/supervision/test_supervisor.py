@@ -20,14 +20,6 @@ MakeSupervisor = Callable[..., Supervisor]
 
 
 @pytest.fixture
-def closed() -> Iterator[int]:
-    """A port that is taken and refuses connections."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield int(taken.getsockname()[1])
-
-
-@pytest.fixture
 def make(weather: Path, closed: int) -> MakeSupervisor:
     """A supervisor of two workers whose Kafka and Ray are not there."""
 
