@@ -1,9 +1,7 @@
 """Serving from start to end: reach Ray, deploy models, change what is deployed, end. All calls may block."""
 
-import errno
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,21 +9,19 @@ from pathlib import Path
 
 import ray
 
-from foretell.bundle.bundle import Bundle, open_bundle
-from foretell.bundle.manifest import MANIFEST, Manifest
+from foretell.bundle.manifest import Manifest
 from foretell.cluster import Cluster
-from foretell.config import ServeSettings, Settings, WindowSettings
-from foretell.errors import BundleNotFound, ConfigError, RayUnreachable
-from foretell.importers.resolve import resolve_bundle
+from foretell.config import Settings, WindowSettings
+from foretell.errors import ConfigError, RayUnreachable
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, named_autoscaling
 from foretell.serve.deployment.deployed import Deployed, Scale
 from foretell.serve.deployment.fleet import Fleet
 from foretell.serve.deployment.plan import ModelFiles, Plan, read_models
+from foretell.serve.deployment.ports import check_doors, free_port
 from foretell.serve.deployment.resources import ResourceConfig
 from foretell.serve.deployment.rollout import roll_out, until_running
-from foretell.serve.security.key_file import read_keys
-from foretell.serve.security.startup import check_binding, ray_auth_environment
-from foretell.serve.security.tls import certificate_names, tls_context
+from foretell.serve.deployment.sources import find_bundle
+from foretell.serve.security.startup import ray_auth_environment
 from foretell.windows import WindowRules
 
 log = logging.getLogger("foretell.serve")
@@ -71,7 +67,7 @@ class Service:
             RayUnreachable, DeployFailed.
         """
         settings = self.settings
-        _check_doors(settings.serve)
+        check_doors(settings.serve)
         bundles = [find_bundle(model, settings) for model in models]
         for bundle in bundles:
             _check_windows(bundle.manifest, settings.windows)
@@ -176,7 +172,7 @@ class Service:
             token = ray_auth_environment(_state_folder())["RAY_AUTH_TOKEN_PATH"]
             os.environ.setdefault("RAY_AUTH_TOKEN_PATH", token)
             for port in (self.settings.serve.port, self.settings.serve.grpc_port):
-                _free_port(self.settings.serve.host, port, look=True)  # told now, and not after Ray's start
+                free_port(self.settings.serve.host, port, look=True)  # told now, and not after Ray's start
         cluster.connect(time.monotonic() + self.settings.serve.wait)
         self._cluster = cluster
         self._reached()
@@ -223,7 +219,7 @@ class Service:
         for name in ("port", "grpc_port"):
             asked, before = getattr(serve, name), getattr(ours, name, None)
             keep = before is not None and asked in (0, before)
-            ports[name] = before if keep else _free_port(serve.host, asked, look=self.own)
+            ports[name] = before if keep else free_port(serve.host, asked, look=self.own)
         return self.settings.model_copy(update={"serve": serve.model_copy(update=ports)})
 
     def _meant(self, model: str, now: Deployed) -> str:
@@ -233,57 +229,6 @@ class Service:
             if not model.startswith(name):
                 return f"{name}{model}" if model.startswith(("@", ":")) else f"{name}:{model}"
         return model
-
-
-def find_bundle(model: str, settings: Settings) -> Bundle:
-    """A path, or a name under the storage path; see `resolve_bundle`."""
-    path = Path(model)
-    if (path / MANIFEST).is_file():
-        return open_bundle(path)
-    if path.is_dir():
-        whole = path.absolute()
-        part = settings.model.model_copy(
-            update={"bundle": None, "name": whole.name, "storage_path": whole.parent}
-        )
-    elif path.is_file():
-        cure = f"name its folder; or make a bundle of it with `foretell import {model}`, and name that"
-        raise BundleNotFound(f"{model}: a file, and a folder is wanted", cure=cure)
-    elif path.is_absolute() or path.parts[:1] == ("..",) or model.startswith("."):
-        raise BundleNotFound(f"{model}: there is no such folder", cure="check the path")
-    else:
-        part = settings.model.model_copy(update={"bundle": None, "name": model})
-    return open_bundle(resolve_bundle(settings.model_copy(update={"model": part})))
-
-
-def only_model(settings: Settings) -> str:
-    """The model of the settings, or the only one under their storage path. Raises `ConfigError`."""
-    model = settings.model
-    if model.bundle or model.name:
-        return str(model.bundle or model.name)
-    folder = model.storage_path
-    there = sorted(
-        f.name for f in (folder.iterdir() if folder.is_dir() else ()) if f.is_dir() and f.name[0] != "."
-    )
-    if len(there) != 1:
-        raise ConfigError(
-            f"no model is named, and under {folder} there is {', '.join(there) or 'none'}",
-            cure="give a path or a name; MODEL_STORAGE_PATH is the folder of models",
-        )
-    return there[0]
-
-
-def _check_doors(serve: ServeSettings) -> None:
-    """What replicas would only find out when they start. Raises `ConfigError`."""
-    check_binding(serve.host, serve.security)
-    if serve.port == serve.grpc_port != 0:
-        raise ConfigError(
-            f"HTTP and gRPC are both to have port {serve.port}", cure="give --port or --grpc-port another"
-        )
-    tls = tls_context(serve.security)
-    if tls is not None and serve.security.tls_certificate is not None:
-        certificate_names(tls, serve.security.tls_certificate)
-    if serve.security.keys is not None and not read_keys(serve.security.keys):
-        log.warning("%s holds no key yet, so nobody may ask: foretell keys new", serve.security.keys)
 
 
 def _check_windows(manifest: Manifest, settings: WindowSettings) -> None:
@@ -296,29 +241,6 @@ def _check_windows(manifest: Manifest, settings: WindowSettings) -> None:
 def _room(scale: AutoscalingConfig, resources: ResourceConfig) -> AutoscalingConfig:
     cores = os.cpu_count() or 1
     return scale.within(max(2, int(cores // max(resources.num_cpus, 0.1))))
-
-
-def _free_port(host: str, port: int, *, look: bool) -> int:
-    if port and not look:
-        return port
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-            return int(trial.getsockname()[1])
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}", cure=_listen_cure(error)
-        ) from None
-
-
-def _listen_cure(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "ports below 1024 want a right that this user lacks: give a higher --port or --grpc-port"
-    if error.errno == errno.EADDRINUSE:
-        return "give another --port or --grpc-port, or 0 for a free one"
-    return "--host is an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them"
 
 
 def _state_folder() -> Path:

@@ -26,7 +26,8 @@ from foretell.serve.deployment.autoscaling import AutoscalingConfig, TradingWork
 from foretell.serve.deployment.deployed import Deployed
 from foretell.serve.deployment.plan import ModelFiles, Plan
 from foretell.serve.deployment.resources import BatchConfig, ResourceConfig
-from foretell.serve.deployment.service import Service, find_bundle, only_model
+from foretell.serve.deployment.service import Service
+from foretell.serve.deployment.sources import find_bundle, only_model
 from foretell.serve.manager.asking import Asking, Result
 from foretell.serve.manager.measured import Measured
 
