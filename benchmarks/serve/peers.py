@@ -117,7 +117,10 @@ def _all(servers: dict[str, Start], sizes: Sizes) -> Shots:
         for name, start in servers.items():
             with start() as (port, asked):
                 for connections in _connections(name, sizes):
-                    shot = wrk.load(port, asked, connections, sizes.seconds, sizes.warm_s)
+                    try:
+                        shot = wrk.load(port, asked, connections, sizes.seconds, sizes.warm_s)
+                    except RuntimeError as error:
+                        raise RuntimeError(f"{name}: {error}") from None
                     shots.setdefault((name, connections), []).append(shot)
     return shots
 

@@ -52,5 +52,6 @@ def _run(port: int, requests: str, connections: int, seconds: float) -> Shot:
         raise RuntimeError(f"wrk failed: {done.stdout[-300:]}{done.stderr[-300:]}")
     told_json = json.loads(lines[-1])
     if told_json["errors"] or not told_json["requests"]:
-        raise RuntimeError(f"{told_json['errors']} errors in {told_json['requests']} requests on port {port}")
+        asked = f"{told_json['requests']} requests over {connections} connections"
+        raise RuntimeError(f"{told_json['errors']} errors in {asked} on port {port}")
     return Shot(told_json["requests"] / told_json["seconds"], told_json["p50_ms"], told_json["p99_ms"])

@@ -119,6 +119,23 @@ def test_a_pause_of_the_whole_process_is_no_reason_to_refuse(monkeypatch: pytest
     assert (begun.bodies, begun.refused) == ([LOW, LOW], [])
 
 
+def test_as_many_callers_as_a_slow_machine_has_are_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """128 that ask again once they were answered, where a request takes 2 ms: each waits for the others."""
+    ticks = count()
+    monkeypatch.setattr(room, "monotonic", lambda: next(ticks) * 0.001)
+
+    async def run() -> Begun:
+        begun = Begun()
+        intake = Intake(begun, asyncio.get_running_loop())
+        put(intake, *[LOW] * 128)
+        while (answered := len(begun.bodies)) < 1_000 and not begun.refused:
+            await asyncio.sleep(0)
+            put(intake, *[LOW] * (len(begun.bodies) - answered))
+        return begun
+
+    assert not asyncio.run(run()).refused
+
+
 def test_nobody_waits_for_ever_while_others_are_more_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is the most: each turn is over after one, and a medium one comes in each."""
     ticks = count()

@@ -21,7 +21,7 @@ from foretell.serve.protocols.peek import urgency
 from foretell.serve.replica.direct import Direct
 
 _TURN_S = 0.004  # of beginning, before the sockets have their turn
-_BEHIND_S = 0.05  # one waits longer: those that come after it in its class would, too
+_BEHIND_S = 0.5  # one waits longer: those that come after it in its class would, too
 _AGAIN = 8  # turns in a row that left some: a pause of the whole process is no reason to refuse
 _ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
 
