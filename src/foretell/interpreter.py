@@ -4,14 +4,15 @@ import gc
 import sys
 
 
-def tune_interpreter(young: int) -> None:
+def tune_interpreter(young: int, switch_s: float = 0.0005) -> None:
     """Once all is loaded.
 
     Args:
         young: objects after which the collector looks at those that are new. A block of rows makes many, and
             requests a few each; neither leaves circles for it to find.
+        switch_s: a thread waits so long for one that is busy, between two calls of the network; 5 ms unless
+            told.
     """
     gc.freeze()  # else the collector would walk all that was ever imported
     gc.set_threshold(young, 10, 10)
-    # A loop waits so long for a thread that is busy, between two calls of the network; 5 ms unless told.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(switch_s)

@@ -10,6 +10,7 @@ import pytest
 import ray
 
 from foretell.config import Settings
+from foretell.errors import DeployFailed
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, TradingWorkloadAutoscaler
 from foretell.serve.deployment.deployed import Deployed
 from foretell.serve.deployment.plan import Plan
@@ -65,6 +66,41 @@ def test_a_number_stays_as_it_was_asked_for(service: Service, caplog: pytest.Log
     assert service.deployed.scale == 10
     said = [record.getMessage() for record in caplog.records]
     assert said == ["this Ray has room for 8 replicas: 2 of 10 wait"]
+
+
+def test_a_deployment_does_not_wait_for_a_ray_that_has_ended(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def never(wanted: Deployed) -> None:
+        asked.set()
+        threading.Event().wait()
+
+    monkeypatch.setattr(service.fleet, "deploy", never)
+    monkeypatch.setattr(
+        service, "_cluster", SimpleNamespace(own=True, alive=lambda: not asked.is_set(), answers=lambda: True)
+    )
+    with pytest.raises(DeployFailed, match="Ray ended meanwhile"):
+        service.change(service.deployed)
+
+
+def test_an_error_of_ray_that_has_ended_is_none_of_a_deployment(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`alive`: its processes, not what they answer."""
+    alive = [True]
+
+    def fail(wanted: Deployed) -> None:
+        alive[0] = False
+        raise ConnectionError("GCS")
+
+    monkeypatch.setattr(service.fleet, "deploy", fail)
+    monkeypatch.setattr(
+        service, "_cluster", SimpleNamespace(own=True, alive=lambda: alive[0], answers=lambda: True)
+    )
+    with pytest.raises(DeployFailed, match="Ray ended meanwhile"):
+        service.change(service.deployed)
 
 
 def test_an_end_does_not_wait_for_a_ray_that_ends_too(

@@ -404,3 +404,18 @@ def test_a_wrong_warm_up_is_unlearned() -> None:
         scheduler.finished(step, 1e-3 + 1e-5 * step.load, now)
         rows.append(step.rows)
     assert sorted(rows[400:])[100] >= 128
+
+
+def test_a_batch_leaves_urgent_callers_time_for_the_one_after_it() -> None:
+    """Costs as a machine that had become slow left them: large ones still stand as on a quick one."""
+    batch = BatchSettings(max_queue_rows=2000)
+    cost = CostModel(batch.max_batch_size)
+    measured = (1.0, 1.3, 2.0, 4.6, 7.0, 14.6, 33.0, 54.1, 75.7, 131.3)
+    cost.seed({rows: ms / 1e3 for rows, ms in zip(cost.shapes, measured, strict=True)})
+    assert cost.fair == 128
+    scheduler = Scheduler(batch, cost)
+    for _ in range(1000):
+        assert scheduler.offer(Work(1, 0.0), 0.0) is None
+    assert scheduler.offer(Work(1, 0.0, Priority.HIGH, deadline=0.1), 0.0) is None
+    now = run(scheduler, taken(scheduler, 0.0), 0.0)
+    assert 0.015 < run(scheduler, taken(scheduler, now), now) - now < 0.1 / 3

@@ -5,14 +5,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
+from typing import TypeVar
 
 import ray
 
 from foretell.bundle.manifest import Manifest
 from foretell.cluster import Cluster
 from foretell.config import Settings, WindowSettings
-from foretell.errors import ConfigError, RayUnreachable
+from foretell.errors import ConfigError, DeployFailed, ForetellError, RayUnreachable
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, named_autoscaling
 from foretell.serve.deployment.deployed import Deployed, Scale
 from foretell.serve.deployment.fleet import Fleet
@@ -24,8 +26,9 @@ from foretell.serve.deployment.sources import find_bundle
 from foretell.serve.security.startup import ray_auth_environment
 from foretell.windows import WindowRules
 
+T = TypeVar("T")
 log = logging.getLogger("foretell.serve")
-_LOOK_S = 0.1
+_LOOK_S = 0.2
 
 
 class Service:
@@ -75,11 +78,15 @@ class Service:
         resources = resources or ResourceConfig.named(settings.serve.resources)
         scale = scale or settings.serve.replicas or named_autoscaling(settings.serve.autoscale)
         scale = self._connect(scale, resources)
-        self.fleet.start(settings.serve)
-        plan = Plan(self._with_ports(), files, self._gpu(), min(resources.num_gpus, 1.0))
-        wanted = Deployed(plan, scale, resources)
-        self._roll_out(wanted)
-        return wanted
+
+        def deploy() -> Deployed:
+            self.fleet.start(settings.serve)
+            plan = Plan(self._with_ports(), files, self._gpu(), min(resources.num_gpus, 1.0))
+            wanted = Deployed(plan, scale, resources)
+            self._roll_out(wanted)
+            return wanted
+
+        return self._deploying(deploy)
 
     def update(self, model: str, watch_s: float | None = None) -> Deployed:
         """Another version of a model that is served; `watch_s`: unset: as `serve.watch` says.
@@ -98,7 +105,7 @@ class Service:
 
     def change(self, wanted: Deployed, watch_s: float | None = None) -> Deployed:
         """Go from what is deployed to something else, as `update` does."""
-        self._roll_out(wanted, watch_s)
+        self._deploying(lambda: self._roll_out(wanted, watch_s))
         return wanted
 
     def rescale(self, scale: Scale) -> bool:
@@ -118,7 +125,7 @@ class Service:
 
         Raises:
             RayUnreachable: nobody answered for `serve.wait`.
-            DeployFailed: what was deployed last does not become ready any more.
+            DeployFailed: what was deployed last does not become ready any more, or Ray is lost once more.
         """
         wanted, serve = self.fleet.last, self.settings.serve
         if self._cluster is None or wanted is None:
@@ -126,10 +133,14 @@ class Service:
         self._cluster.close()
         self._cluster.connect(time.monotonic() + serve.wait)
         self._reached()
-        self.fleet.start(serve)
-        if self.fleet.deployed() != wanted:  # replicas of a cluster may have gone on without us
-            self.fleet.deploy(wanted)
-        until_running(self.fleet, serve.wait)
+
+        def deploy() -> None:
+            self.fleet.start(serve)
+            if self.fleet.deployed() != wanted:  # replicas of a cluster may have gone on without us
+                self.fleet.deploy(wanted)
+            until_running(self.fleet, serve.wait)
+
+        self._deploying(deploy)
 
     def alive(self) -> bool:
         """Whether Ray is still there."""
@@ -139,22 +150,34 @@ class Service:
 
     def stop(self) -> None:
         """Drain and end; to be called once more does no harm."""
-        if ray.is_initialized() and self.alive():
-            self._drain()
-        if self._cluster is not None:
-            self._cluster.close()
-            self._cluster = None
+        try:
+            if ray.is_initialized() and self.alive():
+                self._drain()
+        finally:
+            if self._cluster is not None:
+                self._cluster.close()
+                self._cluster = None
 
     def _drain(self) -> None:
-        """Where Ray ends meanwhile, as by a signal to the whole process group, nobody answers any more."""
-        ending = threading.Thread(
-            target=self.fleet.close, kwargs={"serve_too": not self.own}, name="drain", daemon=True
-        )
-        ending.start()
-        while ending.is_alive() and self.alive():
-            ending.join(_LOOK_S)
-        if ending.is_alive():
+        try:
+            self._while_ray_lives(lambda: self.fleet.close(serve_too=not self.own))
+        except DeployFailed:  # as by a signal to the whole process group
             log.warning("Ray has ended before its replicas were drained: signal this process alone")
+
+    def _deploying(self, work: Callable[[], T]) -> T:
+        """On a cluster in place: its loss ends this process, and nothing may go on after an interruption."""
+        return self._while_ray_lives(work) if self.own else work()
+
+    def _while_ray_lives(self, work: Callable[[], T]) -> T:
+        """Work that asks Ray, whose calls may wait for ever where it ends. Raises `DeployFailed` then."""
+        done: Future[T] = Future()
+        threading.Thread(target=_do, args=[work, done], name="ask Ray", daemon=True).start()
+        while not wait([done], _LOOK_S).done and self.alive():
+            pass
+        error = done.exception() if done.done() else None
+        if done.done() and (error is None or isinstance(error, ForetellError) or self.alive()):
+            return done.result()
+        raise DeployFailed("Ray ended meanwhile", cure="its logs tell why") from error
 
     def _roll_out(self, wanted: Deployed, watch_s: float | None = None) -> None:
         serve = self.settings.serve
@@ -229,6 +252,13 @@ class Service:
             if not model.startswith(name):
                 return f"{name}{model}" if model.startswith(("@", ":")) else f"{name}:{model}"
         return model
+
+
+def _do(work: Callable[[], T], done: "Future[T]") -> None:
+    try:
+        done.set_result(work())
+    except BaseException as error:
+        done.set_exception(error)
 
 
 def _check_windows(manifest: Manifest, settings: WindowSettings) -> None:

@@ -67,7 +67,8 @@ class _Replica:
         self._outlook = Outlook(self._registry.figures, self._doors.ready, self._stats, gpus)
         self._figures = _node_figures(self._snapshot)
         self._lane = self._make_lane(plan)
-        tune_interpreter(young=10_000)
+        # Each step of a batch in numpy lets go of the interpreter, and waits for a busy lane to have it back.
+        tune_interpreter(young=10_000, switch_s=0.0001)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """What Serve's own proxy asks."""

@@ -25,6 +25,7 @@ from foretell.serve.scheduler.work import Batch, Job, Piece, State, Work
 
 _TRY = 16  # batches
 _SHARE = 1 / 5  # of the time that callers usually give: a batch takes no longer
+_MOST = 1 / 3  # nor so much where throughput wants it, unless a row alone takes half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,8 @@ class Scheduler:
         """Rows past which more do not pay. Now and then twice or half as many: untried is unknown.
 
         Whoever comes in while a batch is under way waits for its end: where callers have deadlines, it is
-        short, as far as throughput allows.
+        short, as far as throughput allows; and not long, whatever is thought of large batches, which may not
+        have been measured since the machine was quicker.
         """
         paying, turn = self.cost.paying, self._batches % _TRY
         if turn == 0:
@@ -215,7 +217,9 @@ class Scheduler:
             paying = max(1, paying // 2)
         patience = self._patience.usual(now)
         if patience < math.inf:
-            paying = min(paying, max(self.cost.within(_SHARE * patience), self.cost.fair))
+            most = max(_MOST * patience, 2 * self.cost.seconds(1))
+            fair = min(self.cost.fair, self.cost.within(most))
+            paying = min(paying, max(self.cost.within(_SHARE * patience), fair))
         return min(self._settings.max_batch_size, paying)
 
     def _worth_waiting(self, now: float) -> float:
