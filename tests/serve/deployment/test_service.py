@@ -13,6 +13,7 @@ from foretell.config import Settings
 from foretell.errors import DeployFailed
 from foretell.serve.deployment.autoscaling import AutoscalingConfig, TradingWorkloadAutoscaler
 from foretell.serve.deployment.deployed import Deployed
+from foretell.serve.deployment.fleet import Fleet
 from foretell.serve.deployment.plan import Plan
 from foretell.serve.deployment.resources import ResourceConfig
 from foretell.serve.deployment.service import Service
@@ -101,6 +102,32 @@ def test_an_error_of_ray_that_has_ended_is_none_of_a_deployment(
     )
     with pytest.raises(DeployFailed, match="Ray ended meanwhile"):
         service.change(service.deployed)
+
+
+def test_what_was_interrupted_does_not_go_on(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would find no Ray any more, and Ray Serve then starts one."""
+    fleet, waiting, ended = Fleet(), threading.Event(), threading.Event()
+
+    def deploy(wanted: Deployed) -> None:
+        try:
+            while True:
+                waiting.set()
+                fleet._go_on()
+        finally:
+            ended.set()
+
+    def alive() -> bool:
+        waiting.wait()
+        raise KeyboardInterrupt
+
+    now = service.deployed
+    monkeypatch.setattr(fleet, "deploy", deploy)
+    monkeypatch.setattr(fleet, "deployed", lambda: now)
+    service.fleet = fleet
+    monkeypatch.setattr(service, "_cluster", SimpleNamespace(own=True, alive=alive))
+    with pytest.raises(KeyboardInterrupt):
+        service.change(now)
+    assert ended.is_set()
 
 
 def test_an_end_does_not_wait_for_a_ray_that_ends_too(

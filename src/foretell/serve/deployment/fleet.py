@@ -16,7 +16,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ApplicationStatus
 
 from foretell.config import ServeSettings
-from foretell.errors import RayUnreachable
+from foretell.errors import DeployFailed, RayUnreachable
 from foretell.serve.deployment.deployed import Deployed
 from foretell.serve.deployment.ledger import forget, kept
 from foretell.serve.replica.doors import ReplicaStats
@@ -58,12 +58,15 @@ class Fleet:
 
     Attributes:
         last: what this process deployed last.
+        interrupted: whoever deploys, or waits for replicas, is to end: `DeployFailed`.
     """
 
     last: Deployed | None = None
+    interrupted = False
 
     def start(self, settings: ServeSettings) -> None:
         """Start Ray Serve, if it does not run yet; its own proxy only where a port is given for it."""
+        self._go_on()
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         location = "EveryNode" if settings.proxy_port else "Disabled"
         http = {"host": settings.host, "port": settings.proxy_port} if settings.proxy_port else None
@@ -74,6 +77,7 @@ class Fleet:
 
         Replicas of the same version stay. Others are replaced: each new one answers before an old one goes.
         """
+        self._go_on()
         self.last = wanted
         if self.deployed() is None:
             forget()
@@ -93,6 +97,7 @@ class Fleet:
 
     def status(self) -> FleetStatus:
         """As Serve sees it now. Raises `RayUnreachable`: its controller does not answer."""
+        self._go_on()
         app = _application()
         if app is None:
             return FleetStatus("NOT_STARTED")
@@ -136,6 +141,10 @@ class Fleet:
                 serve.shutdown()
         except (RayError, RayServeException, TimeoutError) as error:
             log.debug("the end of the fleet: %s", error)
+
+    def _go_on(self) -> None:
+        if self.interrupted:
+            raise DeployFailed("interrupted")
 
     def _running(self) -> list[str]:
         deployments = (_application() or {}).get("deployments", {})

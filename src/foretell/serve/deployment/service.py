@@ -29,6 +29,7 @@ from foretell.windows import WindowRules
 T = TypeVar("T")
 log = logging.getLogger("foretell.serve")
 _LOOK_S = 0.2
+_STEP_S = 5.0  # for what is asked of Ray at the moment of an interruption
 
 
 class Service:
@@ -166,14 +167,21 @@ class Service:
 
     def _deploying(self, work: Callable[[], T]) -> T:
         """On a cluster in place: its loss ends this process, and nothing may go on after an interruption."""
+        self.fleet.interrupted = False
         return self._while_ray_lives(work) if self.own else work()
 
     def _while_ray_lives(self, work: Callable[[], T]) -> T:
         """Work that asks Ray, whose calls may wait for ever where it ends. Raises `DeployFailed` then."""
         done: Future[T] = Future()
         threading.Thread(target=_do, args=[work, done], name="ask Ray", daemon=True).start()
-        while not wait([done], _LOOK_S).done and self.alive():
-            pass
+        try:
+            while not wait([done], _LOOK_S).done and self.alive():
+                pass
+        except BaseException:  # Ctrl-C: what goes on alone would start a Ray of its own when ours has ended
+            self.fleet.interrupted = True
+            wait([done], _STEP_S)
+            self.fleet.interrupted = not done.done()
+            raise
         error = done.exception() if done.done() else None
         if done.done() and (error is None or isinstance(error, ForetellError) or self.alive()):
             return done.result()
