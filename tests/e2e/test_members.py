@@ -51,8 +51,9 @@ def test_a_worker_that_was_replaced_in_its_sleep_does_no_harm(trial: Trial) -> N
     assert sleeper.exit_status == Fenced.exit_status, sleeper.last_words()
     feeder.stop()
     trial.settle(40)
-    assert not other.ended
-    assert not replacement.ended
+    assert not other.ended, other.last_words()
+    if replacement.ended:  # librdkafka may fence itself as it recovers its id (its issue 3928)
+        assert replacement.exit_status == Fenced.exit_status, replacement.last_words()
 
 
 def test_a_worker_that_sleeps_past_its_session_goes_on_without_harm(trial: Trial) -> None:
