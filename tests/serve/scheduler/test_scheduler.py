@@ -419,3 +419,25 @@ def test_a_batch_leaves_urgent_callers_time_for_the_one_after_it() -> None:
     assert scheduler.offer(Work(1, 0.0, Priority.HIGH, deadline=0.1), 0.0) is None
     now = run(scheduler, taken(scheduler, 0.0), 0.0)
     assert 0.015 < run(scheduler, taken(scheduler, now), now) - now < 0.1 / 3
+
+
+@pytest.mark.parametrize(
+    ("fixed", "pause", "rows"),
+    [(0.001, 0.006, 32), (0.001, 0.0005, 64), (0.010, 0.006, 64), (0.001, 1.0, 64)],
+    ids=["split", "a pause that is worth no batch more", "a batch that costs more than the pause", "idle"],
+)
+def test_of_callers_who_all_ask_again_at_once_half_are_evaluated_while_the_others_are_read(
+    fixed: float, pause: float, rows: int
+) -> None:
+    batch = BatchSettings(batch_wait_timeout_s=0.0)
+    cost = CostModel(batch.max_batch_size)
+    cost.seed({size: fixed + 0.000_24 * size for size in cost.shapes})
+    scheduler, now = Scheduler(batch, cost), 0.0
+    for _ in range(64):
+        scheduler.offer(Work(1, now), now)
+    first = taken(scheduler, now)
+    assert first.rows == 64, "nobody was answered before"
+    now = run(scheduler, first, now) + pause
+    for _ in range(64):
+        scheduler.offer(Work(1, now), now)
+    assert taken(scheduler, now).rows == rows

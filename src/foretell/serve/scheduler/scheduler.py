@@ -50,6 +50,7 @@ class Scheduler:
         self._admission = Admission(settings, self._queue, cost, self._drain)
         self._refused: list[tuple[Work, Refusal]] = []
         self._filling: float | None = None
+        self._emptied = -math.inf  # when the last batch ended, where nothing was left to do
         self._batches = 1
         self._works: dict[Work, None] = {}
         self.waiting = dict.fromkeys(Priority, 0)
@@ -104,7 +105,7 @@ class Scheduler:
         if until > now:
             return Wait(until)
         self._filling = None
-        batch = self._fill(now, most)
+        batch = self._fill(now, self._pipelined(now) if most == sys.maxsize else most)
         if not batch.pieces:
             return None
         self._drain.began(now)
@@ -114,6 +115,7 @@ class Scheduler:
 
     def finished(self, batch: Batch, seconds: float, now: float) -> list[Job]:
         """The batch came back after so many seconds: the jobs that are complete, whose works are answered."""
+        self._emptied = -math.inf if self._queue.rows else now
         self.running = None
         self.cost.observe(batch.load, seconds)
         self._admission.learned()
@@ -240,6 +242,16 @@ class Scheduler:
             self._filling + self._settings.batch_wait_timeout_s,
             self._expiry.earliest() - self.cost.at_most(load + 1),
         )
+
+    def _pipelined(self, now: float) -> int:
+        """Half of what waits, where the last batch held everybody, and the engine then stood still until they
+        asked again: one half is answered and read while the other is evaluated. Else there is no limit."""
+        load, pause = self._queue.load, now - self._emptied
+        if not 2 <= load <= self._most_load(now) or pause >= self.cost.seconds(load):
+            return sys.maxsize
+        half = (load + 1) // 2
+        more = 2 * self.cost.seconds(half) - self.cost.seconds(load)
+        return half if more < pause else sys.maxsize
 
     def _fill(self, now: float, most: int) -> Batch:
         """Take the most urgent rows while more of them pay.
