@@ -93,10 +93,10 @@ class Scheduler:
         self._expiry.add(work, len(self._works))
         return None
 
-    def next(self, now: float, most: int = sys.maxsize) -> Batch | Wait | None:
+    def next(self, now: float, most: int | None = None) -> Batch | Wait | None:
         """The engine is free: what it shall do, how long it may wait, or `None`: nothing waits.
 
-        `most`: evaluations in a batch, where that is less than pays.
+        `most`: evaluations in a batch on the loop that reads and answers; unset: it goes on meanwhile.
         """
         self._advance(now)
         if self.running is not None or not self._queue.rows:
@@ -105,7 +105,7 @@ class Scheduler:
         if until > now:
             return Wait(until)
         self._filling = None
-        batch = self._fill(now, self._pipelined(now) if most == sys.maxsize else most)
+        batch = self._fill(now, self._pipelined(now) if most is None else most)
         if not batch.pieces:
             return None
         self._drain.began(now)
