@@ -14,11 +14,12 @@ from foretell.errors import InputError
 from foretell.forecasting.forecaster import Forecaster
 from foretell.serve.backend import Answer, Call, Priority, Refusal
 from foretell.serve.models import refusals
-from foretell.serve.models.callers import Caller, Outcome, Reply, tell
+from foretell.serve.models.callers import Caller, Outcome, Reply
 from foretell.serve.models.evaluation import Part, evaluate, joined
 from foretell.serve.models.failures import Failures
 from foretell.serve.models.figures import Figures
 from foretell.serve.models.inline import Inline
+from foretell.serve.models.outbox import tell
 from foretell.serve.models.question import FORECAST, Question, Questions
 from foretell.serve.models.watchdog import Watchdog
 from foretell.serve.scheduler.admission import passed

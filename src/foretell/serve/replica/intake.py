@@ -3,7 +3,8 @@
 A loop that gets more than it can do would begin what it reads in the order of its sockets, and urgent calls
 would wait in them unseen. To read a request costs a small part of what it costs to answer it. So all that
 came is read, and what is urgent begins at once; the others begin by class after it, for a few milliseconds,
-then the sockets have their turn again.
+then the sockets have their turn again. Refusing takes its time, too: it is done in these milliseconds, not
+while sockets are read.
 """
 
 import asyncio
@@ -15,15 +16,14 @@ from typing import Any, Protocol
 import msgspec
 
 from foretell.serve.backend import Priority, Refusal
-from foretell.serve.models.callers import Outbox
+from foretell.serve.models.outbox import Outbox
 from foretell.serve.protocols.http import Answered, Head
 from foretell.serve.protocols.peek import urgency
 from foretell.serve.replica.direct import Direct
 
-_TURN_S = 0.004  # of beginning, before the sockets have their turn
-_BEHIND_S = 0.5  # one waits longer: those that come after it in its class would, too
 _AGAIN = 8  # turns in a row that left some: a pause of the whole process is no reason to refuse
-_ENOUGH_S = 1.0  # while others are more urgent all the time, nobody waits longer
+_ENOUGH_S = 0.5  # longer nobody waits
+_HURRY_S = 1.0  # after an urgent call more of them are expected
 
 
 class Answering(Protocol):
@@ -54,36 +54,38 @@ class Intake:
         self._left = 0  # turns in a row that left some
 
     def put(self, direct: Direct, head: Head, body: bytes) -> None:
-        """What is high begins at once; others in the next turn of the loop, or they are refused."""
-        self._outbox.empty()
-        item, priority = _Waiting(direct, head, body, monotonic()), urgency(body)
+        """What is high begins at once, all others in the next turn of the loop."""
+        now, priority = monotonic(), urgency(body)
+        item = _Waiting(direct, head, body, now)
         if priority is Priority.HIGH:
+            self._outbox.hurry = now + _HURRY_S
+            self._outbox.tell(now)
             self._read(item)
             return
-        waiting = self._classes[priority]
-        if self._left >= _AGAIN and waiting and item.arrived - waiting[0].arrived > _BEHIND_S:
-            self._start(item, _behind())
-            return
-        waiting.append(item)
+        self._outbox.tell(now)
+        self._classes[priority].append(item)
         if not self._turn:
             self._turn = True
             self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        end = monotonic() + _TURN_S
+        now = monotonic()
+        end = self._outbox.turn(now)
         while (item := self._next()) is not None:
-            if item.direct.response_complete:
-                continue  # its caller has gone
             self._start(item)
-            self._outbox.empty()
-            if monotonic() > end:
+            self._outbox.tell(now)
+            now = monotonic()
+            if now > end:
                 self._left += 1
-                self._give_up(end)
+                if self._left > _AGAIN:
+                    self._give_up(now)
                 self._loop.call_soon(self._begin)
                 return
         self._turn, self._left = False, 0
 
     def _start(self, item: _Waiting, refusal: Refusal | None = None) -> None:
+        if item.direct.response_complete:
+            return  # its caller has gone
         away = self._app.turn_away(item.head, item.body, item.arrived, refusal)
         if away is None:
             self._read(item)
@@ -100,11 +102,12 @@ class Intake:
         return None
 
     def _give_up(self, now: float) -> None:
+        """Those who waited long are refused: those that come after them would wait as long."""
         for waiting in self._classes:
             while waiting and now - waiting[0].arrived > _ENOUGH_S:
-                item = waiting.popleft()
-                if not item.direct.response_complete:
-                    self._start(item, _behind())
+                self._start(waiting.popleft(), _behind())
+                if monotonic() > self._outbox.turn(now):
+                    return
 
 
 def _behind() -> Refusal:
