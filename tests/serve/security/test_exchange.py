@@ -55,11 +55,12 @@ class Broken:
     """An exchange that fails until it is mended."""
 
     def __init__(self) -> None:
-        self.mended = False
+        self.mended, self.failed = False, 0
         self.heard: list[dict[str, Spent]] = []
 
     async def swap(self, replica: str, spent: Mapping[str, Spent]) -> News:
         if not self.mended:
+            self.failed += 1
             raise ConnectionError("nobody there")
         self.heard.append(dict(spent))
         return News({}, 2)
@@ -67,13 +68,18 @@ class Broken:
 
 def test_a_failed_exchange_is_told_by_the_next(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+    now = [0.0]
 
     async def run() -> Broken:
         exchange, limits = Broken(), Limits(2)
         assert limits.take("a", 10.0, 4, 0.0) == 0
-        task = asyncio.create_task(keep_exchanging(limits, exchange, "one", lambda: 0.0))
+        task = asyncio.create_task(keep_exchanging(limits, exchange, "one", lambda: now[0]))
+        await until(lambda: exchange.failed >= 3)
+        assert not caplog.records, "a fleet that starts or ends is no reason to warn"
+        now[0] += 5.0
         await until(lambda: len(caplog.records) == 1)
-        await asyncio.sleep(0.25)  # two more failures, and no line more
+        before = exchange.failed
+        await until(lambda: exchange.failed >= before + 2)  # and no line more
         exchange.mended = True
         await until(lambda: len(exchange.heard) >= 2)
         task.cancel()

@@ -11,6 +11,7 @@ from foretell.serve.security.limits import PERIOD, Limits, Spent
 SILENT = 2.0  # seconds after which a replica that says nothing no longer counts
 FORGOTTEN = 60.0  # seconds after which it will not come back for its mail
 _LATE = 1.0  # seconds for one exchange before it is given up
+_LASTS = 5.0  # seconds without one: the start or the end of a fleet is no reason to warn
 log = logging.getLogger(__name__)
 
 
@@ -52,23 +53,25 @@ class Mailboxes:
 async def keep_exchanging(
     limits: Limits, exchange: Exchange, replica: str, clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Exchange every `PERIOD` until cancelled, on the loop that admits; one log line a change of state.
+    """Exchange every `PERIOD` until cancelled, on the loop that admits; one log line a change that lasts.
 
     What an exchange that failed had to tell is told by the next. In the meantime `Limits` keeps to what it
     may grant without news.
     """
-    away = False
+    since: float | None = None  # when exchanges began to fail
+    told_so = False
     while True:
         told = limits.report()
         try:
             news = await asyncio.wait_for(exchange.swap(replica, told), _LATE)
         except Exception as error:
-            if not away:
+            since = clock() if since is None else since
+            if not told_so and clock() - since >= _LASTS:
+                told_so = True
                 log.warning("limits: no exchange with other replicas", extra={"error": type(error).__name__})
-            away = True
         else:
             limits.settle(told, news.others, news.replicas, clock())
-            if away:
+            if told_so:
                 log.info("limits: exchange with other replicas is back", extra={"replicas": news.replicas})
-            away = False
+            since, told_so = None, False
         await asyncio.sleep(PERIOD)
