@@ -131,3 +131,40 @@ def test_through_a_ray_actor_that_may_die() -> None:
                 await asyncio.sleep(0.05)
 
     asyncio.run(run())
+
+
+def test_an_actor_that_answers_late_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with its last handle, and the next one, a process of its own, would be as late on a machine
+    that is slow already."""
+    from foretell.serve.security.ray_exchange import RayExchange
+
+    class Late:
+        """In place of the actor; it answers the third exchange."""
+
+        asked = 0
+        swap = property(lambda self: self)
+
+        def remote(self, replica: str, spent: Mapping[str, Spent]) -> "asyncio.Future[News]":
+            self.asked += 1
+            answer = asyncio.get_running_loop().create_future()
+            if self.asked == 3:
+                answer.set_result(News({}, 1))
+            return answer
+
+    found: list[Late] = []
+
+    def find(self: RayExchange) -> Late:
+        found.append(Late())
+        return found[-1]
+
+    monkeypatch.setattr(RayExchange, "_find", find)
+
+    async def run() -> News:
+        exchange = RayExchange("a fleet")
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(exchange.swap("one", {}), 0.05)
+        return await exchange.swap("one", {})
+
+    assert asyncio.run(run()).replicas == 1
+    assert len(found) == 1

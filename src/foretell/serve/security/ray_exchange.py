@@ -15,6 +15,7 @@ from foretell.serve.security.exchange import Mailboxes, News
 from foretell.serve.security.limits import Spent
 
 NAMESPACE = "foretell"
+_START_S = 60.0
 
 
 class _Hub:
@@ -39,14 +40,17 @@ class RayExchange:
         if self._hub is None:
             # In a thread: Ray waits for its control service in it, and the lane must not.
             self._hub = asyncio.create_task(asyncio.to_thread(self._find))
-        hub = await asyncio.shield(self._hub)  # one search, however often an exchange is given up
         try:
+            hub = await asyncio.shield(self._hub)  # one search, however often an exchange is given up
             news: News = await hub.swap.remote(replica, dict(spent))
-        except BaseException:
+        except Exception:  # but where it was only given up, the actor is kept: it would end with its handle
             self._hub = None
             raise
         return news
 
     def _find(self) -> Any:
+        """Once it answers: to start a process may take longer than an exchange."""
         options = {"name": self._name, "namespace": NAMESPACE, "get_if_exists": True, "num_cpus": 0}
-        return ray.remote(_Hub).options(**options).remote()
+        hub = ray.remote(_Hub).options(**options).remote()
+        ray.get(hub.__ray_ready__.remote(), timeout=_START_S)
+        return hub
