@@ -56,13 +56,13 @@ class Intake:
     def put(self, direct: Direct, head: Head, body: bytes) -> None:
         """What is high begins at once, all others in the next turn of the loop."""
         now, priority = monotonic(), urgency(body)
-        item = _Waiting(direct, head, body, now)
-        if priority is Priority.HIGH:
+        item, high = _Waiting(direct, head, body, now), priority is Priority.HIGH
+        if high:
             self._outbox.hurry = now + _HURRY_S
-            self._outbox.tell(now)
+        self._outbox.tell(now)
+        if high:
             self._read(item)
             return
-        self._outbox.tell(now)
         self._classes[priority].append(item)
         if not self._turn:
             self._turn = True

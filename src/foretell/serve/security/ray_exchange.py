@@ -15,7 +15,7 @@ from foretell.serve.security.exchange import Mailboxes, News
 from foretell.serve.security.limits import Spent
 
 NAMESPACE = "foretell"
-_START_S = 60.0
+_START_S = 60.0  # for its process; then it is looked for again
 
 
 class _Hub:
